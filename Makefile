@@ -1,0 +1,43 @@
+# make demo · make test · make lint · make bench
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := UV_PYTHON_DOWNLOADS=never VIRTUAL_ENV=$(abspath $(VENV)) $(BIN)/uv
+
+MANIFESTS := pyproject.toml $(wildcard plugins/*/pyproject.toml) $(wildcard core/packaging/*.py)
+
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1|/' | column -t -s '|'
+
+$(VENV)/.tools: requirements-tools.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "reelkit needs Python 3.11 or newer; name one: make PYTHON=python3.12 …"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) \
+		|| { echo "Python cannot make environments; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-tools.lock
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.tools requirements.lock $(MANIFESTS)
+	@echo "Installing what reelkit runs on …"
+	@$(UV) pip install --quiet --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run requirements-test.lock
+	@echo "Installing what the tests run on …"
+	@$(UV) pip install --quiet --require-hashes -r requirements-test.lock
+	@touch $@
+
+env: $(VENV)/.test ## Make the environment with everything in it
+
+lock: $(VENV)/.tools ## Compile the hashed requirement files anew
+	$(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --no-annotate --no-header \
+		--python-version 3.11 pyproject.toml --extra s3 --group build -o requirements.lock
+	$(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --no-annotate --no-header \
+		--python-version 3.11 -c requirements.lock --group test -o requirements-test.lock
+	echo uv | $(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --no-annotate --no-header \
+		--python-version 3.11 - -o requirements-tools.lock
+
+.PHONY: help env lock

@@ -1,0 +1,86 @@
+"""Every hook of reelkit, on one page.
+
+A plugin is a Python package with an entry point in the group `reelkit`, or a single file in a site's `plugins/` folder.
+It defines functions with the names below, marked with `reelkit.hookimpl`, and takes whichever of the arguments it
+needs. An optional class `Settings` (a msgspec Struct) describes its section `[plugins.NAME]` of site.toml; `settings`
+is that section, read and checked. A hook that returns nothing declines.
+"""
+
+# Hook implementations are matched by argument name, so the bodies here are documentation only.
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+import pluggy
+
+from reelkit.interfaces.event import Event
+from reelkit.interfaces.player import Player
+from reelkit.interfaces.storage import Storage
+from reelkit.interfaces.transcoder import Transcoder
+from reelkit.site import Site
+
+if TYPE_CHECKING:
+    from cyclopts import App
+    from litestar.types import ControllerRouterHandler
+
+__all__ = ["REMOVED", "HealthCheck", "Provides", "hookimpl", "hookspec"]
+
+hookspec = pluggy.HookspecMarker("reelkit")
+hookimpl = pluggy.HookimplMarker("reelkit")
+
+T = TypeVar("T")
+
+REMOVED: dict[str, str] = {}
+"""Hooks that were taken out: name → since when and what to use instead. Implementing one stops the start."""
+
+
+class Provides(msgspec.Struct, Generic[T], frozen=True):
+    """A named part that site.toml can choose under [use]. open: makes it; called once a process, only when chosen."""
+
+    name: str
+    open: Callable[[], T]
+
+
+class HealthCheck(msgspec.Struct, frozen=True):
+    """One line of /readyz. check: returns when all is well, raises with a sentence for people otherwise; 1 s at most."""
+
+    name: str
+    check: Callable[[], Awaitable[None]]
+
+
+@hookspec
+def register_storage(site: Site, settings: Any) -> Provides[Storage] | None:
+    """Offer a place where media lives. Since 0.1. Fails: the start stops."""
+
+
+@hookspec
+def register_transcoder(site: Site, settings: Any) -> Provides[Transcoder] | None:
+    """Offer a maker of renditions. Since 0.1. Fails: the start stops."""
+
+
+@hookspec
+def register_player(site: Site, settings: Any) -> Provides[Player] | None:
+    """Offer a player for the embed page. Since 0.1. Fails: the start stops; the chosen one missing: the default plays."""
+
+
+@hookspec
+def on_event(event: Event, settings: Any) -> Awaitable[None] | None:
+    """Be told of what happened, after it is committed; may be async. Since 0.1. Fails: contained."""
+
+
+@hookspec
+def register_routes(site: Site, settings: Any) -> Sequence[ControllerRouterHandler] | None:
+    """Add Litestar handlers or routers. Since 0.1. Fails: contained, the routes are left out."""
+
+
+@hookspec
+def register_commands(commands: App, settings: Any) -> None:
+    """Add sub-commands to `reelkit`. Since 0.1. Fails: contained, the commands are left out."""
+
+
+@hookspec
+def register_health_check(site: Site, settings: Any) -> HealthCheck | None:
+    """Add a line to /readyz and `reelkit doctor`. Since 0.1. Fails: contained, the line says so."""

@@ -1,0 +1,79 @@
+"""What makes renditions and images of a source: the interface every transcoder plugin implements."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import msgspec
+
+from reelkit.interfaces.media import Ladder, Probe, Rung
+
+__all__ = ["DraftSegment", "DraftTask", "Output", "Outputs", "TranscodeFailed", "TranscodeTask", "Transcoder"]
+
+
+class TranscodeFailed(Exception):
+    """The source cannot be encoded; the text is for people and says why."""
+
+
+class TranscodeTask(msgspec.Struct, frozen=True):
+    """One ladder run. source: a local file of hostile bytes; folder: empty, the only place outputs may go."""
+
+    source: Path
+    probe: Probe
+    ladder: Ladder
+    folder: Path
+    poster: bool = True
+    storyboard: bool = True
+
+
+class Output(msgspec.Struct, frozen=True):
+    """One finished file. kind video: a fragmented MP4 of one video track, a key frame at each fragment; rung: its rung."""
+
+    path: Path
+    rung: Rung | None = None
+
+
+class Outputs(msgspec.Struct, frozen=True):
+    """What a ladder run made. storyboard: JPEG sheets and, last, their WebVTT."""
+
+    renditions: tuple[Output, ...] = ()
+    audio: Path | None = None
+    """Fragmented MP4 of one AAC stereo track."""
+    poster: Path | None = None
+    storyboard: tuple[Path, ...] = ()
+
+
+class DraftTask(msgspec.Struct, frozen=True):
+    """A quick low rendition of a source that cannot be packaged, to be played while it grows."""
+
+    source: Path
+    probe: Probe
+    rung: Rung
+    folder: Path
+
+
+class DraftSegment(msgspec.Struct, frozen=True):
+    """One finished piece of a draft, in order. number 0: the init segment; else from 1. duration: seconds."""
+
+    number: int
+    path: Path
+    duration: float
+
+
+@runtime_checkable
+class Transcoder(Protocol):
+    """Makes renditions. Cancelling the calling task ends every process it started."""
+
+    def can(self, probe: Probe) -> bool:
+        """Tell whether this transcoder takes such a source."""
+        ...
+
+    async def run(self, task: TranscodeTask, progress: Callable[[float], None]) -> Outputs:
+        """Encode a whole ladder; calls progress with 0..1. Raises TranscodeFailed."""
+        ...
+
+    def draft(self, task: DraftTask, progress: Callable[[float], None]) -> AsyncIterator[DraftSegment]:
+        """Yield the init segment, then muxed video and audio CMAF segments as they are finished. Raises TranscodeFailed."""
+        ...
