@@ -40,4 +40,18 @@ lock: $(VENV)/.tools ## Compile the hashed requirement files anew
 	echo uv | $(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --no-annotate --no-header \
 		--python-version 3.11 - -o requirements-tools.lock
 
-.PHONY: help env lock
+demo: $(VENV)/.run player ## Start a site, upload a video and play it (VIDEO=path, ONCE=1, PORT=8000)
+	@$(BIN)/python sites/demo/demo.py $(if $(VIDEO),--video "$(VIDEO)") $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
+
+lint: $(VENV)/.test ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+test: lint player chromium ## Run everything: lint, types, tests (ARGS="-k upload")
+	@$(BIN)/pytest $(ARGS)
+
+bench: $(VENV)/.test player ## Measure speed and memory beside their baselines (ONLY=upload)
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only "$(ONLY)")
+
+.PHONY: help env lock demo lint test bench player chromium
