@@ -1,0 +1,1 @@
+"""For plugin authors: real servers, sample media and the conformance suites, to be used from pytest."""

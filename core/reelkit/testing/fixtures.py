@@ -1,0 +1,121 @@
+"""pytest fixtures: `pytest_plugins = ["reelkit.testing.fixtures"]` in a conftest.py makes them available.
+
+Servers are started once a session, when a test first asks; databases and buckets are made anew for every test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reelkit.testing.samples import Sample, make_sample
+from reelkit.testing.servers import (
+    CaddyServer,
+    NginxServer,
+    PostgresServer,
+    S3Bucket,
+    S3Server,
+    ValkeyServer,
+    run_caddy,
+    run_nginx,
+    run_postgres,
+    run_s3,
+    run_valkey,
+)
+
+__all__ = [
+    "caddy",
+    "nginx",
+    "postgres_server",
+    "postgres_url",
+    "s3_bucket",
+    "s3_server",
+    "sample",
+    "sample_h264",
+    "valkey_server",
+    "valkey_url",
+]
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A running PostgreSQL."""
+    with run_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+database_numbers = count(1)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+    """The address of an empty database, dropped after the test."""
+    name = f"test_{next(database_numbers)}"
+    postgres_server.psql(f"CREATE DATABASE {name}")
+    yield postgres_server.url(name)
+    postgres_server.psql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A running S3 service."""
+    with run_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_bucket(s3_server: S3Server) -> S3Bucket:
+    """An empty bucket: endpoint, bucket, access_key, secret_key, region."""
+    return s3_server.make_bucket()
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A running Valkey."""
+    with run_valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey_url(valkey_server: ValkeyServer) -> str:
+    """The address of a Valkey database, emptied before the test."""
+    valkey_server.flush()
+    return valkey_server.url
+
+
+@pytest.fixture
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NginxServer]]:
+    """Start nginx: nginx("location / { … }", http="…", main="…", workers=1, folder=path) -> NginxServer."""
+    with ExitStack() as stack:
+
+        def start(server: str, *, folder: Path | None = None, **options: Any) -> NginxServer:
+            place = folder or tmp_path_factory.mktemp("nginx")
+            running: AbstractContextManager[NginxServer] = run_nginx(place, server, **options)
+            return stack.enter_context(running)
+
+        yield start
+
+
+@pytest.fixture
+def caddy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], CaddyServer]]:
+    """Start Caddy: caddy("reverse_proxy 127.0.0.1:8000") -> CaddyServer."""
+    with ExitStack() as stack:
+        yield lambda site: stack.enter_context(run_caddy(tmp_path_factory.mktemp("caddy"), site))
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Make a sample file: sample(duration=4, container="mov", …) -> Path; options of reelkit.testing.samples.Sample."""
+    folder = tmp_path_factory.mktemp("samples")
+    return lambda **options: make_sample(folder, Sample(**options))
+
+
+@pytest.fixture(scope="session")
+def sample_h264(sample: Callable[..., Path]) -> Path:
+    """10 s of 320x180 H.264 with B-frames and AAC in an MP4 file, moov last. Read only."""
+    return sample()
