@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
-__all__ = ["Database", "Identity", "Jobs", "Limits", "Network", "Site", "Tier", "Use", "Valkey"]
+from reelkit.site_check import Faults, check
+from reelkit.site_file import Origins, SiteInvalid, read_settings
+
+__all__ = [
+    "SITE_FILE",
+    "Database",
+    "Identity",
+    "Jobs",
+    "Limits",
+    "Network",
+    "Site",
+    "SiteInvalid",
+    "Tier",
+    "Use",
+    "Valkey",
+    "load_site",
+]
+
+SITE_FILE = "site.toml"
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,12 +52,18 @@ class Database(Section, frozen=True):
     url: str = "sqlite:data/reelkit.sqlite"
     """`sqlite:FILE` (relative to the site) or `postgresql://…`."""
 
+    def __repr__(self) -> str:
+        return f"Database(url={without_password(self.url)!r})"
+
 
 class Valkey(Section, frozen=True):
     """[valkey]"""
 
     url: str = ""
     """Empty: in-process."""
+
+    def __repr__(self) -> str:
+        return f"Valkey(url={without_password(self.url)!r})"
 
 
 class Use(Section, frozen=True):
@@ -54,24 +84,24 @@ class Network(Section, frozen=True):
 class Limits(Section, frozen=True):
     """[limits]: what an upload may be."""
 
-    source_bytes: int = 30 * 1024**3
-    duration_minutes: int = 1440
+    source_bytes: Count = 30 * 1024**3
+    duration_minutes: Count = 1440
 
 
 class Jobs(Section, frozen=True):
     """[jobs]"""
 
-    transcodes: int = 1
+    transcodes: Count = 1
     """Ladders encoded at once by one worker."""
-    lease_seconds: float = 10.0
+    lease_seconds: Seconds = 10.0
     """A worker silent for this long is taken for dead and its jobs are taken over."""
 
 
 class Tier(Section, frozen=True):
     """[tiers.NAME]: how often a key may ask and whether it may stream. window: seconds."""
 
-    limit: int = 100
-    window: int = 60
+    limit: Count = 100
+    window: Count = 60
     streaming: bool = True
 
 
@@ -95,8 +125,86 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     )
     plugins: dict[str, dict[str, Any]] = {}
     """[plugins.NAME], as written; each plugin's own Struct checks it."""
+    origins: Origins = Origins()
+    """Where each setting was written, so that a message can name the line."""
 
     @property
     def data(self) -> Path:
         """The folder of everything that the site makes: database, media, secrets."""
         return self.folder / "data"
+
+    def __repr__(self) -> str:
+        # Plugins' settings hold credentials, and a Site ends up in logs and tracebacks.
+        return f"Site(name={self.site.name!r}, folder={str(self.folder)!r})"
+
+
+def without_password(url: str) -> str:
+    """Return a URL that may be shown to people: the password, if any, becomes `***`."""
+    parts = urlsplit(url)
+    if not parts.password:
+        return url
+    user, host = parts.username or "", parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{user}:***@{host}").geturl()
+
+
+def load_site(folder: Path | str, environ: Mapping[str, str] = os.environ) -> Site:
+    """Read a site's folder and the environment into a checked Site.
+
+    `REELKIT_SECTION__KEY` variables win over site.toml; lists are JSON. Raises SiteInvalid, which names every fault at
+    once, each with its line or variable and what would be right.
+    """
+    folder = Path(folder).absolute()
+    written, origins = read_settings(folder / SITE_FILE, environ)
+    known = set(Site.__struct_fields__) - {"folder", "origins"}
+    faults = Faults(origins)
+    for variable, setting in origins.almost(setting_names(written)):
+        faults.add_text(f'environment variable {variable}: settings are named with two underscores, as in "{setting}"')
+    # A tier of which one number is written keeps the rest of the default tier of that name.
+    if isinstance(tiers := written.get("tiers"), dict):
+        defaults: dict[str, Any] = msgspec.to_builtins(Site(folder=folder).tiers)
+        written["tiers"] = {
+            name: {**defaults.get(name, {}), **tier} if isinstance(tier, dict) else tier
+            for name, tier in {**defaults, **tiers}.items()
+        }
+    for name in written.keys() - known:
+        faults.unknown_section(name, written[name], known)
+    found = {name: check(kind, written[name], (name,), faults) for name, kind in _kinds().items() if name in written}
+    if not faults:
+        _check_meaning(found, faults)
+    if faults:
+        raise SiteInvalid(faults.in_order())
+    if isinstance(identity := found.get("site"), Identity):
+        found["site"] = msgspec.structs.replace(identity, base_url=identity.base_url.rstrip("/"))
+    return Site(folder=folder, origins=origins, **found)
+
+
+def setting_names(written: Mapping[str, Any]) -> set[tuple[str, ...]]:
+    """List the paths of every setting that reelkit itself knows, e.g. ("database", "url")."""
+    names: set[tuple[str, ...]] = set()
+    for section, kind in _kinds().items():
+        if isinstance(kind, type) and issubclass(kind, Section):
+            names |= {(section, field) for field in kind.__struct_fields__}
+    for tier in {"public", "standard", "partner", *(written.get("tiers") or ())}:
+        names |= {("tiers", tier, field) for field in Tier.__struct_fields__}
+    return names
+
+
+def _kinds() -> dict[str, Any]:
+    return {field.name: field.type for field in msgspec.structs.fields(Site) if field.name not in ("folder", "origins")}
+
+
+def _check_meaning(found: dict[str, Any], faults: Faults) -> None:
+    """Add the faults that types cannot see."""
+    if (identity := found.get("site")) is not None:
+        parts = urlsplit(identity.base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            faults.add(("site", "base_url"), 'must be a URL such as "https://video.example.org"')
+    if (database := found.get("database")) is not None:
+        if database.url.startswith("sqlite:"):
+            if database.url.removeprefix("sqlite:").strip("/") == "":
+                faults.add(("database", "url"), 'names no file; write "sqlite:data/reelkit.sqlite"')
+        elif not database.url.startswith(("postgresql://", "postgres://")):
+            faults.add(("database", "url"), 'must start with "sqlite:" or "postgresql://"')
+    valkey = found.get("valkey")
+    if valkey is not None and valkey.url and not valkey.url.startswith(("valkey://", "valkeys://", "redis://", "rediss://")):
+        faults.add(("valkey", "url"), 'must be empty or start with "valkey://"')
