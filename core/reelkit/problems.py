@@ -6,7 +6,36 @@ from typing import Any, ClassVar
 
 import msgspec
 
-__all__ = ["InvalidAttribute", "NotFound", "Problem", "ProblemBody"]
+__all__ = [
+    "AccessDenied",
+    "AttributeRequired",
+    "BodyTooLarge",
+    "ContentRangeMalformed",
+    "EmptyFile",
+    "FileTooLarge",
+    "InvalidAttribute",
+    "InvalidFile",
+    "InvalidPayload",
+    "InvalidQueryParameter",
+    "MethodNotAllowed",
+    "MultipleFiles",
+    "NoFile",
+    "NotFound",
+    "NotReady",
+    "OutOfRange",
+    "PartsNotSupported",
+    "Problem",
+    "ProblemBody",
+    "ServerError",
+    "SourceAlreadyUploaded",
+    "StorageFailing",
+    "StorageIsFull",
+    "TooManyRequests",
+    "Unauthorized",
+    "UnrecognizedUrl",
+    "UploadIncomplete",
+    "every",
+]
 
 
 class ProblemBody(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -27,6 +56,8 @@ class Problem(Exception):
     slug: ClassVar[str] = "server-error"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Server error"
+    headers: ClassVar[dict[str, str]] = {}
+    """Sent along with the body."""
 
     def __init__(
         self,
@@ -60,13 +91,157 @@ class Problem(Exception):
         )
 
 
+def every(faults: list[Problem]) -> Problem:
+    """Return one Problem that tells of all faults: the first at the top level, and each of them in `problems`."""
+    first = faults[0]
+    return type(first)(name=first.name, detail=first.detail, range=first.range, problems=tuple(faults))
+
+
+class ServerError(Problem):
+    """Something broke here; the log has the reason under the request's id."""
+
+
+class NotReady(Problem):
+    """A part that the request needs does not answer now."""
+
+    slug, status, title = "service-unavailable", 503, "The service is not available now."
+    headers = {"retry-after": "5"}
+
+
+class InvalidPayload(Problem):
+    """The body is missing, or not the JSON object that is asked for."""
+
+    slug, status, title = "invalid-payload", 400, "The payload is invalid."
+
+
+class BodyTooLarge(Problem):
+    """A body that is no upload is larger than any honest one."""
+
+    slug, status, title = "invalid-payload", 413, "The payload is too large."
+
+
 class InvalidAttribute(Problem):
     """A field of the body has a value that it cannot have."""
 
     slug, status, title = "invalid-attribute", 400, "An attribute is invalid."
 
 
+class AttributeRequired(Problem):
+    """A field that the body must have is missing or empty."""
+
+    slug, status, title = "attribute-required", 400, "This attribute is required."
+
+
+class InvalidQueryParameter(Problem):
+    """A query parameter has a value that it cannot have."""
+
+    slug, status, title = "invalid-query-parameter", 400, "A query parameter is invalid."
+
+
+class OutOfRange(InvalidQueryParameter):
+    """A number of the query is too small or too large; `range` says what it may be."""
+
+    title = "This parameter is out of the allowed range of values."
+
+
 class NotFound(Problem):
     """No such object in this project and environment. name: the path parameter."""
 
     slug, status, title = "resource-not-found", 404, "The requested resource was not found."
+
+
+class UnrecognizedUrl(Problem):
+    """Nothing lives at this path."""
+
+    slug, status, title = "unrecognized-request-url", 404, "Unrecognized request URL."
+
+
+class MethodNotAllowed(Problem):
+    """The path exists and does not take this method."""
+
+    slug, status, title = "method-not-allowed", 405, "Method is not allowed for this route."
+
+
+class Unauthorized(Problem):
+    """The request carries no credential, or none that opens anything."""
+
+    slug, status, title = "authentication-missing-authorization-header", 401, "Missing API key"
+    headers = {"www-authenticate": 'Basic realm="reelkit", charset="UTF-8"'}
+
+
+class AccessDenied(Problem):
+    """The credential is good and may not do this."""
+
+    slug, status, title = "authorization-access-denied", 403, "Access denied"
+
+
+class TooManyRequests(Problem):
+    """The key has asked as often as its tier may in this window."""
+
+    slug, status, title = "too-many-requests", 429, "Too many requests."
+
+
+class NoFile(Problem):
+    """An upload without a file part."""
+
+    slug, status, title = "uploaded-file-no-file", 400, "There is no uploaded file in the request."
+
+
+class MultipleFiles(Problem):
+    """An upload with more than one file part."""
+
+    slug, status, title = "uploaded-file-multiple-files", 400, "There is more than one uploaded file in the request."
+
+
+class EmptyFile(Problem):
+    """An upload of no bytes."""
+
+    slug, status, title = "uploaded-file-empty", 400, "The uploaded file is empty."
+
+
+class FileTooLarge(Problem):
+    """The file is, or says it is, larger than this site takes."""
+
+    slug, status, title = "uploaded-file-too-large", 400, "The uploaded file is too large."
+
+
+class InvalidFile(Problem):
+    """The bytes are not a video that can be used; detail says why."""
+
+    slug, status, title = "uploaded-file-invalid-file", 400, "The uploaded file is invalid."
+
+
+class UploadIncomplete(Problem):
+    """The body ended before, or went on after, what it declared."""
+
+    slug, status, title = "invalid-payload", 400, "The upload is incomplete."
+
+
+class SourceAlreadyUploaded(Problem):
+    """The video has its source, or another upload into it is under way."""
+
+    slug, status, title = "video-source-already-uploaded", 400, "The source of the video is already uploaded."
+
+
+class ContentRangeMalformed(Problem):
+    """A Content-Range that is neither `part N/TOTAL` nor `bytes A-B/TOTAL`, or that says something impossible."""
+
+    slug, status, title = "video-content-range-malformed", 400, "The Content-Range header is malformed."
+
+
+class PartsNotSupported(ContentRangeMalformed):
+    """One part of several; this version takes a file in one request."""
+
+    title = "Uploads in several parts are not supported yet."
+
+
+class StorageIsFull(Problem):
+    """The disk or bucket has no room for the file; nothing of it was kept."""
+
+    slug, status, title = "insufficient-storage", 507, "There is no room left for this file."
+
+
+class StorageFailing(NotReady):
+    """The storage cannot be reached; trying again may work."""
+
+    title = "The storage does not answer now."
