@@ -1,0 +1,1 @@
+"""`make bench`: speed and memory, each figure beside a named baseline measured in the same run."""
