@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -9,6 +10,8 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 __all__ = [
+    "KEY",
+    "InvalidKey",
     "KeyTaken",
     "LocalPaths",
     "Multipart",
@@ -23,6 +26,10 @@ __all__ = [
 ]
 
 
+KEY = re.compile(r"(?=.{1,1000}\Z)(?!\.\.?(/|\Z))[A-Za-z0-9._-]{1,200}(/(?!\.\.?(/|\Z))[A-Za-z0-9._-]{1,200})*\Z")
+"""What a key looks like: names of 1..200 characters joined by `/`, none of them `.` or `..`, 1000 characters in all."""
+
+
 class StorageError(Exception):
     """Any failure of a storage; `key` names the object."""
 
@@ -30,6 +37,10 @@ class StorageError(Exception):
         super().__init__(f"{key}: {detail}" if detail else key)
         self.key = key
         self.detail = detail
+
+
+class InvalidKey(StorageError):
+    """This is no key (see KEY); nothing was touched."""
 
 
 class NotStored(StorageError):
@@ -65,10 +76,18 @@ class Part(msgspec.Struct, frozen=True):
 
 @runtime_checkable
 class Storage(Protocol):
-    """Where media lives. Keys are `/`-separated, relative, `[A-Za-z0-9._-]` names, and never reused for other bytes."""
+    """Where media lives. Keys are `/`-separated, relative, `[A-Za-z0-9._-]` names, and never reused for other bytes.
+
+    No key is a folder of another one (`a` and `a/b`). Every method raises InvalidKey for what does not match KEY, and
+    StorageUnavailable when the place cannot be reached.
+    """
 
     async def put(self, key: str, body: AsyncIterable[bytes], size: int | None = None) -> Stored:
-        """Store a stream under a new key, all or nothing. size: bytes if known. Raises KeyTaken, StorageFull."""
+        """Store a stream under a new key, all or nothing, durably when it returns. size: bytes if known.
+
+        Nothing is kept when the body raises, when the call is cancelled, or when the body is not of the size told
+        (StorageError). Raises KeyTaken, StorageFull.
+        """
         ...
 
     def read(self, key: str, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
@@ -104,8 +123,21 @@ class Multipart(Protocol):
         """Open a multipart upload and return its id. Raises KeyTaken."""
         ...
 
-    async def put_part(self, key: str, upload: str, number: int, body: AsyncIterable[bytes]) -> Part:
-        """Store one part durably; the same number again replaces it. Raises NotStored for an unknown upload."""
+    async def put_part(
+        self,
+        key: str,
+        upload: str,
+        number: int,
+        body: AsyncIterable[bytes],
+        *,
+        size: int | None = None,
+        offset: int | None = None,
+    ) -> Part:
+        """Store one part durably; the same number again replaces it. Every part but the last has at least 5 MiB.
+
+        number: 1..10000. size, offset: its bytes and where it will begin in the object, if known; with both, completing
+        need not move it. Raises NotStored for an unknown upload, StorageFull, StorageError when size was wrong.
+        """
         ...
 
     async def complete(self, key: str, upload: str, parts: Sequence[Part]) -> Stored:
