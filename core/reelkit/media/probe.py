@@ -1,0 +1,83 @@
+"""What an uploaded file is: asked of libav in a confined child process, never in this one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from fractions import Fraction
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from reelkit.interfaces.media import Probe
+from reelkit.media.sandbox import INPUT_OPTIONS, Confinement, confined, tail
+
+__all__ = ["Unreadable", "probe"]
+
+_CHILD = Path(__file__).with_name("probe_child.py")
+
+
+class Unreadable(Exception):
+    """The file is no media that this site reads; the text is for people and says why."""
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    probe: dict[str, Any] | None = None
+    unreadable: str | None = None
+
+
+async def probe(path: Path, timeout: float = 30.0) -> Probe:
+    """Tell what a file is. timeout: seconds of wall clock. Raises Unreadable; FileNotFoundError when there is no file."""
+    path = await asyncio.to_thread(path.resolve)
+    size = (await asyncio.to_thread(path.stat)).st_size
+    if size == 0:
+        raise Unreadable("The file is empty.")
+    program: list[str | Path] = [sys.executable, "-I", _CHILD, path, msgspec.json.encode(INPUT_OPTIONS).decode()]
+    confinement = Confinement(
+        cpu_seconds=max(1, round(timeout)),
+        memory_bytes=2 * 1024**3,
+        file_bytes=0,
+        open_files=64,
+        read=(path, *_libraries()),
+    )
+    answer, complaint = b"", ""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout), confined(program, confinement) as child, asyncio.TaskGroup() as group:
+            assert child.stdout is not None and child.stderr is not None
+            errors = group.create_task(tail(child.stderr))
+            answer = await child.stdout.read()
+            complaint = await errors
+    return _understand(answer, complaint, size)
+
+
+def _understand(answer: bytes, complaint: str, size: int) -> Probe:
+    try:
+        said = msgspec.json.decode(answer, type=_Answer)
+    except msgspec.DecodeError:
+        if "MemoryError" in complaint:
+            raise Unreadable("The file asks for more memory than a video needs.") from None
+        if "Traceback" in complaint:
+            raise Unreadable(f"The file could not be examined ({complaint.strip().splitlines()[-1]}).") from None
+        raise Unreadable("The file could not be examined in reasonable time; it may be damaged.") from None
+    if said.probe is None:
+        raise Unreadable(said.unreadable or "The file could not be examined.")
+    return msgspec.convert(said.probe | {"size": size}, Probe, dec_hook=_fraction)
+
+
+def _fraction(kind: type, value: Any) -> Any:
+    if kind is Fraction:
+        return Fraction(*value)
+    raise NotImplementedError(kind)
+
+
+def _libraries() -> tuple[Path, ...]:
+    """Return the folders that the child's Python imports from."""
+    found = [Path(sys.prefix), Path(sys.base_prefix)]
+    for name in ("av", "reelkit"):
+        spec = find_spec(name)
+        if spec is not None and spec.origin is not None:
+            found.append(Path(spec.origin).parent.parent)
+    return tuple(dict.fromkeys(found))
