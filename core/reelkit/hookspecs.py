@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cyclopts import App
     from litestar.types import ControllerRouterHandler
 
-__all__ = ["REMOVED", "HealthCheck", "Provides", "hookimpl", "hookspec"]
+__all__ = ["CONTAINED", "REMOVED", "HealthCheck", "Provides", "hookimpl", "hookspec"]
 
 hookspec = pluggy.HookspecMarker("reelkit")
 hookimpl = pluggy.HookimplMarker("reelkit")
@@ -35,6 +35,14 @@ T = TypeVar("T")
 
 REMOVED: dict[str, str] = {}
 """Hooks that were taken out: name → since when and what to use instead. Implementing one stops the start."""
+
+CONTAINED: dict[str, float] = {
+    "on_event": 1.0,
+    "register_routes": 5.0,
+    "register_commands": 5.0,
+    "register_health_check": 5.0,
+}
+"""Hooks whose failure stays inside the plugin: name → seconds that one call may take. The others stop the start."""
 
 
 class Provides(msgspec.Struct, Generic[T], frozen=True):
@@ -67,7 +75,7 @@ def register_player(site: Site, settings: Any) -> Provides[Player] | None:
 
 
 @hookspec
-def on_event(event: Event, settings: Any) -> Awaitable[None] | None:
+def on_event(event: Event, site: Site, settings: Any) -> Awaitable[None] | None:
     """Be told of what happened, after it is committed; may be async. Since 0.1. Fails: contained."""
 
 
@@ -77,8 +85,8 @@ def register_routes(site: Site, settings: Any) -> Sequence[ControllerRouterHandl
 
 
 @hookspec
-def register_commands(commands: App, settings: Any) -> None:
-    """Add sub-commands to `reelkit`. Since 0.1. Fails: contained, the commands are left out."""
+def register_commands(commands: App, site: Site, settings: Any) -> None:
+    """Add sub-commands to `reelkit` (a cyclopts App). Since 0.1. Fails: contained, the commands are left out."""
 
 
 @hookspec

@@ -128,8 +128,9 @@ def _lines(text: str) -> Iterator[tuple[SettingPath, int]]:
             found = list(_paths(statement))
             if is_header:
                 table = max(found, key=len)
-            for path in found:
-                yield (path if is_header else table + path), start + 1
+            # A header says nothing of the tables that it is inside of: they may have lines of their own.
+            for path in [table] if is_header else [table + each for each in found]:
+                yield path, start + 1
         start = end
 
 
