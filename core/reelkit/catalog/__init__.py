@@ -1,0 +1,1 @@
+"""What the site knows: projects, keys, videos and all that belongs to them. One file a resource; no HTTP here."""

@@ -1,0 +1,76 @@
+"""What viewers may see of a video, by its id alone: viewers have no project. One call gives all that manifests need."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from reelkit.catalog.packing import storable
+from reelkit.catalog.renditions import DraftSegment, DraftSegmentRow, Rendition, RenditionRow, in_order
+from reelkit.catalog.scope import Scope, unscoped
+from reelkit.catalog.sources import Source, SourceRow, source_of
+from reelkit.catalog.videos import COLUMNS, Video, VideoRow, video_of
+
+__all__ = ["Draft", "Playback", "playback"]
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """A rendition that can be played while it grows. complete: it grows no more."""
+
+    rendition: Rendition
+    segments: tuple[DraftSegment, ...]
+    """In order; number 0 is the init segment."""
+
+    @property
+    def complete(self) -> bool:
+        """No segment will follow."""
+        return self.rendition.status == "encoded"
+
+
+class Playback(msgspec.Struct, frozen=True):
+    """A video as players see it. renditions: those that are encoded, highest first, drafts apart."""
+
+    video: Video
+    source: Source | None
+    renditions: tuple[Rendition, ...]
+    drafts: tuple[Draft, ...]
+
+    @property
+    def scope(self) -> Scope:
+        """Whose the video is."""
+        return self.video.scope
+
+    @property
+    def playable(self) -> bool:
+        """A player that asks now has something to show."""
+        return any(r.kind != "audio" for r in self.renditions) or any(len(draft.segments) > 1 for draft in self.drafts)
+
+
+async def playback(video_id: str) -> Playback | None:
+    """Return what viewers of a video get; None when there is none. Whether it is public is for the caller to ask."""
+    if not storable(video_id):
+        return None
+    videos, sources, rows = await asyncio.gather(
+        unscoped(VideoRow).select(*COLUMNS).where(VideoRow.id == video_id).run(),
+        unscoped(SourceRow).select().where(SourceRow.video_id == video_id).run(),
+        unscoped(RenditionRow).select().where(RenditionRow.video_id == video_id, RenditionRow.status != "failed").run(),
+    )
+    if not videos:
+        return None
+    source = source_of(sources[0]) if sources else None
+    # The three reads are three snapshots: a source that was just replaced must not lend its renditions to the new one.
+    current = [row for row in rows if source is not None and row["source_id"] == source.id]
+    drafts = [row for row in current if row["kind"] == "draft"]
+    encoded = [row for row in current if row["kind"] != "draft" and row["status"] == "encoded"]
+    segments: dict[str, list[DraftSegment]] = {row["id"]: [] for row in drafts}
+    if drafts:
+        query = unscoped(DraftSegmentRow).select().where(DraftSegmentRow.rendition_id.is_in(list(segments)))
+        for row in await query.order_by(DraftSegmentRow.number):
+            segments[row["rendition_id"]].append(DraftSegment(row["number"], row["duration"], row["storage_key"]))
+    return Playback(
+        video_of(videos[0]),
+        source,
+        in_order(encoded),
+        tuple(Draft(rendition, tuple(segments[rendition.id])) for rendition in in_order(drafts)),
+    )

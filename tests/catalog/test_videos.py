@@ -1,0 +1,167 @@
+"""Videos are created, listed in every order, filtered, and deleted with all that belongs to them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+import pytest
+from reelkit.catalog import doomed, videos
+from reelkit.catalog.database import Database
+from reelkit.catalog.packing import fold
+from reelkit.catalog.scope import Scope
+from reelkit.catalog.videos import Metadata, NewVideo, VideoFilter
+from reelkit.problems import InvalidAttribute
+
+
+async def test_a_video_reads_back_as_it_was_created(database: Database, scope: Scope) -> None:
+    new = NewVideo(
+        title="Édith 🎬",
+        description="line\nline",
+        public=False,
+        panoramic=True,
+        mp4_support=False,
+        language="fr",
+        language_origin="api",
+        player_id="pl1",
+        tags=("b", "a", "b"),
+        metadata=(Metadata("k", "v"), Metadata("k", "w")),
+    )
+
+    created = await videos.create(scope, new)
+
+    assert await videos.get(scope, created.video_id) == created
+    assert (created.title, created.tags, created.metadata) == (new.title, new.tags, new.metadata)
+    assert len(created.video_id) == 24 and created.video_id.startswith("vi") and created.video_id.isalnum()
+    assert created.created_at.utcoffset() is not None and not created.created_at.utcoffset()
+
+
+async def test_nobody_else_sees_counts_or_deletes_a_video(database: Database, scope: Scope, strangers: list[Scope]) -> None:
+    video = await videos.create(scope, NewVideo(title="mine"))
+
+    for stranger in strangers:
+        assert await videos.get(stranger, video.video_id) is None
+        assert await videos.page(stranger) == videos.Page((), 0)
+        assert await videos.page(stranger, VideoFilter(title="mine")) == videos.Page((), 0)
+        assert await videos.delete(stranger, video.video_id) is None
+    assert await videos.get(scope, video.video_id) == video
+    assert (await videos.page(scope)).total == 1
+
+
+@pytest.mark.parametrize("sort_by", ["title", "createdAt", "publishedAt", "updatedAt"])
+@pytest.mark.parametrize("sort_order", ["asc", "desc"])
+async def test_pages_hold_every_video_once_and_in_order(
+    database: Database, scope: Scope, sort_by: videos.SortBy, sort_order: Literal["asc", "desc"]
+) -> None:
+    titles = ["b", "a", "Z", "é", "e", "E", "Ö", "_", "1"]
+    for title in titles:
+        await videos.create(scope, NewVideo(title=title))
+
+    pages = [await videos.page(scope, None, sort_by, sort_order, n, 2) for n in range(1, 7)]
+
+    assert [len(page.items) for page in pages] == [2, 2, 2, 2, 1, 0]
+    assert {page.total for page in pages} == {9}
+    seen = [video for page in pages for video in page.items]
+    assert len({video.video_id for video in seen}) == 9
+    if sort_by == "title":
+        keys = [video.title for video in seen]
+        folded = ["1", "_", "a", "b", "e", "e", "e", "o", "z"]
+        assert [fold(key) for key in keys] == (folded if sort_order == "asc" else folded[::-1])
+    else:
+        order = [(video.created_at, video.video_id) for video in seen]
+        for earlier, later in pairwise(order):
+            assert (earlier < later) == (sort_order == "asc")
+
+
+async def test_filters_ignore_case_and_accents_and_take_wildcards_literally(database: Database, scope: Scope) -> None:
+    wanted = await videos.create(scope, NewVideo(title="100% Édith_Piaf!", description="La VIE en rose"))
+    await videos.create(scope, NewVideo(title="100 edith piaf", description="other"))
+
+    async def found(**filter: str) -> list[str]:
+        return [v.video_id for v in (await videos.page(scope, VideoFilter(**filter))).items]  # type: ignore[arg-type]  # texts only
+
+    assert await found(title="0% EDITH_p") == [wanted.video_id]
+    assert await found(title="piaf!") == [wanted.video_id]
+    assert await found(description="vie EN") == [wanted.video_id]
+    assert await found(title="edith", description="rose") == [wanted.video_id]
+    assert len(await found(title="ÉDITH")) == 2
+    assert await found(title="%") == [wanted.video_id]
+    assert await found(title="\0") == []
+
+
+async def test_all_tags_and_all_metadata_must_match(database: Database, scope: Scope) -> None:
+    both = await videos.create(
+        scope,
+        NewVideo(title="both", tags=("x", "y"), metadata=(Metadata("a", "1"), Metadata("b", "2"))),
+    )
+    await videos.create(scope, NewVideo(title="one", tags=("x",), metadata=(Metadata("a", "2"), Metadata("b", "1"))))
+
+    for filter, titles in [
+        (VideoFilter(tags=("x", "y")), {"both"}),
+        (VideoFilter(tags=("x",)), {"both", "one"}),
+        (VideoFilter(tags=("x'; --",)), set()),
+        (VideoFilter(metadata=(Metadata("a", "1"), Metadata("b", "2"))), {"both"}),
+        (VideoFilter(metadata=(Metadata("a", "2"),)), {"one"}),
+        (VideoFilter(tags=("x",), metadata=(Metadata("a", "1"),), title="BO"), {"both"}),
+    ]:
+        page = await videos.page(scope, filter)
+        assert {video.title for video in page.items} == titles
+        assert page.total == len(titles)
+    assert (await videos.page(scope, VideoFilter(tags=("y",)))).items == (both,)
+
+
+async def test_a_deleted_video_is_gone_and_its_bytes_are_doomed_until_done(database: Database, scope: Scope) -> None:
+    kept = await videos.create(scope, NewVideo(title="kept"))
+    video = await videos.create(scope, NewVideo(title="gone"))
+
+    assert await videos.delete(scope, video.video_id) == (f"default/{video.video_id}/",)
+
+    assert await videos.get(scope, video.video_id) is None
+    assert await videos.delete(scope, video.video_id) is None
+    assert await videos.page(scope) == videos.Page((kept,), 1)
+    (note,) = await doomed.pending()
+    assert note.prefix == f"default/{video.video_id}/"
+    await doomed.done(note)
+    assert await doomed.pending() == []
+
+
+async def test_a_delete_that_fails_dooms_nothing(database: Database, scope: Scope) -> None:
+    video = await videos.create(scope, NewVideo(title="t"))
+
+    with pytest.raises(KeyError):
+        async with database.transaction():
+            await videos.delete(scope, video.video_id)
+            raise KeyError
+
+    assert await videos.get(scope, video.video_id) == video
+    assert await doomed.pending() == []
+    assert (await videos.page(scope)).total == 1
+
+
+@pytest.mark.parametrize("prefix", ["", "/", "default", "default/", "default/vi1", "//", "default//", "/default/vi1/"])
+async def test_nothing_wider_than_a_video_can_be_doomed(database: Database, prefix: str) -> None:
+    with pytest.raises(ValueError, match="refusing to doom"):
+        await doomed.doom([prefix])
+
+
+@pytest.mark.parametrize(
+    ("new", "field"),
+    [
+        (NewVideo(title="a\0b"), "title"),
+        (NewVideo(title="a", description="\ud800"), "description"),
+        (NewVideo(title="a", tags=("ok", "\0")), "tags"),
+        (NewVideo(title="a", metadata=(Metadata("k", "\0"),)), "metadata"),
+    ],
+)
+async def test_text_that_no_database_keeps_is_refused_by_name(
+    database: Database, scope: Scope, new: NewVideo, field: str
+) -> None:
+    with pytest.raises(InvalidAttribute) as refused:
+        await videos.create(scope, new)
+    assert refused.value.name == field
+
+
+async def test_ids_of_any_shape_are_just_not_found(database: Database, scope: Scope) -> None:
+    for id in ("", "vi", "\0", "\ud800", "x" * 10_000, "' OR 1=1 --"):
+        assert await videos.get(scope, id) is None
+        assert await videos.delete(scope, id) is None
