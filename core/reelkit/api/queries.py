@@ -1,0 +1,69 @@
+"""Query strings in: the spellings that the official clients use, and what is wrong with the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import parse_qsl
+
+from reelkit.problems import InvalidQueryParameter, OutOfRange, Problem, every
+
+__all__ = ["Query"]
+
+
+class Query:
+    """A query string, read with faults collected: read everything, then call `check`."""
+
+    def __init__(self, query_string: bytes) -> None:
+        self.pairs: list[tuple[str, str]] = parse_qsl(
+            query_string.decode("utf-8", "replace"), keep_blank_values=True, errors="replace"
+        )
+        self.faults: list[Problem] = []
+        for name, value in self.pairs:
+            if "\0" in value or "\0" in name:
+                self.faults.append(InvalidQueryParameter(name=name.replace("\0", ""), detail="U+0000 is not allowed."))
+
+    def text(self, name: str) -> str | None:
+        """Return a parameter, the last one if it comes twice; empty counts as absent."""
+        return next((value for key, value in reversed(self.pairs) if key == name and value), None)
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        """Return an integer low <= n <= high. Faults: not a number, out of range."""
+        given = self.text(name)
+        if given is None:
+            return default
+        if not re.fullmatch(r"[+-]?[0-9]{1,30}", given):
+            self.faults.append(InvalidQueryParameter(name=name, detail="This must be a whole number."))
+            return default
+        if not low <= int(given) <= high:
+            self.faults.append(OutOfRange(name=name, range=(low, high)))
+            return default
+        return int(given)
+
+    def one_of(self, name: str, allowed: Iterable[str], default: str) -> str:
+        """Return one of the allowed words. Fault: another word."""
+        given = self.text(name)
+        if given is None:
+            return default
+        if given not in (words := tuple(allowed)):
+            self.faults.append(InvalidQueryParameter(name=name, detail=f"This must be one of {', '.join(words)}."))
+            return default
+        return given
+
+    def array(self, name: str) -> tuple[str, ...]:
+        """Return `name[]=a&name[]=b`, also spelt `name[0]=a`."""
+        pattern = re.compile(re.escape(name) + r"\[\d*\]")
+        return tuple(value for key, value in self.pairs if pattern.fullmatch(key))
+
+    def mapping(self, name: str) -> dict[str, str]:
+        """Return `name[key]=value` pairs; a key may hold any characters."""
+        start, found = f"{name}[", {}
+        for key, value in self.pairs:
+            if key.startswith(start) and key.endswith("]"):
+                found[key[len(start) : -1]] = value
+        return found
+
+    def check(self) -> None:
+        """Raise one Problem that tells of every fault found so far."""
+        if self.faults:
+            raise every(self.faults)

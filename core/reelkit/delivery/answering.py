@@ -1,0 +1,151 @@
+"""One answer over ASGI: conditions, ranges and HEAD around a body, whole files by the server itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from reelkit.delivery.asgi import Receive, Scope, Send
+from reelkit.delivery.bodies import Body, BytesBody, FileBody
+from reelkit.delivery.conditional import has_current, range_still_holds
+from reelkit.delivery.ranges import Unsatisfiable, requested_range
+from reelkit.problems import Problem
+
+__all__ = ["IMMUTABLE", "Answer", "answer", "answer_empty", "answer_problem", "request_headers"]
+
+IMMUTABLE = "public, max-age=31536000, immutable"
+"""For URLs that name bytes which never change."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a URL stands for. tag: strong entity tag; cache: Cache-Control; headers: more of them, lower case."""
+
+    body: Body
+    content_type: str
+    tag: str
+    cache: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def request_headers(scope: Scope) -> dict[str, str]:
+    """Return the headers by lower-case name; of several the last."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def answer(scope: Scope, receive: Receive, send: Send, what: Answer) -> None:
+    """Answer GET or HEAD with 200, 206, 304 or 416."""
+    asked = request_headers(scope)
+    headers = [
+        (b"etag", what.tag.encode()),
+        (b"cache-control", what.cache.encode()),
+        (b"accept-ranges", b"bytes"),
+        (b"x-content-type-options", b"nosniff"),
+        *what.headers,
+    ]
+    if has_current(asked.get("if-none-match"), what.tag):
+        await _start(send, 304, headers)
+        await _end(send)
+        return
+    size = what.body.size
+    span: tuple[int, int] | None = None
+    # RFC 9110, 14.2: Range means something for GET only.
+    if scope["method"] == "GET" and range_still_holds(asked.get("if-range"), what.tag):
+        try:
+            span = requested_range(asked.get("range"), size)
+        except Unsatisfiable:
+            await _start(send, 416, [*headers, (b"content-range", b"bytes */%d" % size), (b"content-length", b"0")])
+            await _end(send)
+            return
+    headers.append((b"content-type", what.content_type.encode()))
+    if span is not None:
+        headers.append((b"content-range", b"bytes %d-%d/%d" % (span[0], span[1] - 1, size)))
+    start, stop = span or (0, size)
+    headers.append((b"content-length", b"%d" % (stop - start)))
+    if scope["method"] == "HEAD":
+        await _start(send, 200, headers)
+        await _end(send)
+    elif span is None and isinstance(what.body, FileBody) and "http.response.pathsend" in (scope.get("extensions") or {}):
+        await _start(send, 200, headers)
+        await send({"type": "http.response.pathsend", "path": str(what.body.path)})
+    elif isinstance(what.body, BytesBody):
+        await _start(send, 206 if span else 200, headers)
+        await _end(send, what.body.data[start:stop])
+    else:
+        await _stream(receive, send, 206 if span else 200, headers, what.body, start, stop)
+
+
+async def _stream(
+    receive: Receive, send: Send, status: int, headers: list[tuple[bytes, bytes]], body: Body, start: int, stop: int
+) -> None:
+    """Send a range as it is read. The first bytes are read before the status leaves, so that their failure has its own."""
+    left = stop - start
+    async with _closing(body.read(start, stop)) as chunks:
+        first = await anext(chunks, b"")
+        left -= len(first)
+        await _start(send, status, headers)
+        if left <= 0:
+            await _end(send, first)
+            return
+        # The server swallows what is sent to a client that has gone, so somebody has to listen for it.
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await _part(send, first)
+            async for chunk in chunks:
+                if gone.done():
+                    return
+                left -= len(chunk)
+                await _part(send, chunk)
+        finally:
+            gone.cancel()
+        await _end(send)
+
+
+@asynccontextmanager
+async def _closing(chunks: AsyncIterator[bytes]) -> AsyncIterator[AsyncIterator[bytes]]:
+    """Close a generator of bytes in any case, so that its file or connection is freed now."""
+    try:
+        yield chunks
+    finally:
+        close: Any = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def answer_empty(send: Send, status: int, cache: str) -> None:
+    """Answer without a body."""
+    await _start(send, status, [(b"cache-control", cache.encode()), (b"content-length", b"0")])
+    await _end(send)
+
+
+async def answer_problem(scope: Scope, send: Send, problem: Problem) -> None:
+    """Answer with the JSON of a Problem."""
+    body = msgspec.json.encode(problem.body())
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"no-store"),
+        *((name.encode(), value.encode()) for name, value in problem.headers.items()),
+    ]
+    await _start(send, problem.status, headers)
+    await _end(send, b"" if scope["method"] == "HEAD" else body)
+
+
+async def _start(send: Send, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+
+
+async def _part(send: Send, body: bytes) -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _end(send: Send, body: bytes = b"") -> None:
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,1 @@
+"""Running it: logs, metrics, health, and what every request gets whoever answers it."""
