@@ -6,7 +6,7 @@ import hashlib
 import subprocess
 from pathlib import Path
 
-import imageio_ffmpeg  # type: ignore[import-untyped]  # ships no types
+import imageio_ffmpeg
 import msgspec
 
 __all__ = ["Sample", "SampleFailed", "make_sample"]
