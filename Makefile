@@ -40,6 +40,12 @@ lock: $(VENV)/.tools ## Compile the hashed requirement files anew
 	echo uv | $(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --no-annotate --no-header \
 		--python-version 3.11 - -o requirements-tools.lock
 
+player: $(VENV)/.run
+	@$(BIN)/python core/packaging/javascript.py
+
+chromium: $(VENV)/.test
+	@$(BIN)/python -m reelkit.testing.browser
+
 demo: $(VENV)/.run player ## Start a site, upload a video and play it (VIDEO=path, ONCE=1, PORT=8000)
 	@$(BIN)/python sites/demo/demo.py $(if $(VIDEO),--video "$(VIDEO)") $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -16,6 +16,8 @@ class PlayerAssets(msgspec.Struct, frozen=True):
     folder: Path
     module: str
     style: str
+    options: dict[str, Any] = {}
+    """The player's own settings, as JSON, handed to `createPlayer` in `cfg.options`."""
 
 
 @runtime_checkable
