@@ -13,11 +13,15 @@ __all__ = [
     "ContentRangeMalformed",
     "EmptyFile",
     "FileTooLarge",
+    "InvalidAccessToken",
+    "InvalidApiKey",
     "InvalidAttribute",
+    "InvalidAuthorizationHeaderValue",
     "InvalidFile",
     "InvalidPayload",
     "InvalidQueryParameter",
     "MethodNotAllowed",
+    "MissingAuthorizationHeader",
     "MultipleFiles",
     "NoFile",
     "NotFound",
@@ -167,6 +171,28 @@ class Unauthorized(Problem):
 
     slug, status, title = "authentication-missing-authorization-header", 401, "Missing API key"
     headers = {"www-authenticate": 'Basic realm="reelkit", charset="UTF-8"'}
+
+
+class MissingAuthorizationHeader(Unauthorized):
+    """The request carries no credential at all, or an empty one."""
+
+
+class InvalidAuthorizationHeaderValue(Unauthorized):
+    """The Authorization header is of another scheme, or cannot be read."""
+
+    slug, title = "authentication-invalid-authorization-header-value", "The authorization header is invalid."
+
+
+class InvalidApiKey(Unauthorized):
+    """No such API key, or it was revoked or has expired."""
+
+    slug, title = "authentication-invalid-api-key", "The API key is invalid."
+
+
+class InvalidAccessToken(Unauthorized):
+    """No such access token or key, or it was revoked or has expired."""
+
+    slug, title = "authentication-invalid-access-token", "The access token is invalid."
 
 
 class AccessDenied(Problem):

@@ -1,0 +1,63 @@
+"""Reading the credential of a request: which header it is in and what it says."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+from reelkit.problems import InvalidAuthorizationHeaderValue
+
+__all__ = ["Credential", "Headers", "credential_of"]
+
+Headers = Mapping[str, str] | Iterable[tuple[bytes, bytes]]
+"""Any mapping whose names are lower case or that ignores case, or the headers of an ASGI scope."""
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """A secret and how it was presented."""
+
+    how: Literal["basic", "bearer", "x-api-key"]
+    secret: str
+
+
+def credential_of(headers: Headers) -> Credential | None:
+    """Return the credential of a request, None when there is none; Authorization comes before X-API-Key.
+
+    An empty header counts as absent: the official Node client sends one when it has no key.
+    Raises InvalidAuthorizationHeaderValue.
+    """
+    authorization, api_key = _header(headers, "authorization"), _header(headers, "x-api-key")
+    if authorization:
+        scheme, _, value = authorization.partition(" ")
+        value = value.strip()
+        if scheme.lower() == "basic" and value:
+            return Credential("basic", _user_name(value))
+        if scheme.lower() == "bearer" and value:
+            return Credential("bearer", value)
+        raise InvalidAuthorizationHeaderValue(detail="Send `Basic base64(KEY:)` or `Bearer KEY`.")
+    return Credential("x-api-key", api_key) if api_key else None
+
+
+def _user_name(value: str) -> str:
+    """Return the user of Basic credentials (RFC 7617), with or without the colon. Raises InvalidAuthorizationHeaderValue."""
+    try:
+        user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise InvalidAuthorizationHeaderValue(detail="What follows `Basic` is not base64 of UTF-8.") from None
+    if password:
+        raise InvalidAuthorizationHeaderValue(detail="The API key is the user name, and the password stays empty.")
+    return user
+
+
+def _header(headers: Headers, name: str) -> str:
+    if isinstance(headers, Mapping):
+        return (headers.get(name) or "").strip()
+    wanted = name.encode()
+    for found, value in headers:
+        if found.lower() == wanted:
+            return value.decode("latin-1").strip()
+    return ""

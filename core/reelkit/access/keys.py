@@ -1,0 +1,227 @@
+"""API keys: made, shown once, recognised again.
+
+A key is `rk_live_` (production) or `rk_test_` (sandbox) and 32 alphanumerics, 190 bits of chance, so a plain SHA-256
+keeps it as safe as a slow hash would. Only the digest and the first characters are stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+import string
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from typing import Generic, TypeVar
+
+from reelkit.access.credentials import Headers, credential_of
+from reelkit.access.principal import Principal
+from reelkit.catalog import keys
+from reelkit.catalog.keys import ApiKey
+from reelkit.catalog.packing import storable
+from reelkit.catalog.scope import Scope
+from reelkit.problems import AccessDenied, InvalidAccessToken, InvalidApiKey, MissingAuthorizationHeader
+from reelkit.site import Site
+
+__all__ = ["KeyRing", "create_key", "digest_of"]
+
+PREFIX = {"production": "rk_live_", "sandbox": "rk_test_"}
+RANDOM = 32
+SHOWN = 12
+"""Characters of a key that stay visible: its prefix and four more, 24 of 190 bits."""
+ALPHABET = string.ascii_letters + string.digits
+SHAPE = re.compile(rf"rk_(live|test)_[A-Za-z0-9]{{{RANDOM}}}", re.ASCII)
+
+log = logging.getLogger("reelkit.access")
+T = TypeVar("T")
+
+
+def digest_of(secret: str) -> str:
+    """Return what is stored of a key: its SHA-256, hexadecimal."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+async def create_key(
+    site: Site,
+    scope: Scope,
+    name: str,
+    *,
+    tier: str = "standard",
+    scopes: tuple[str, ...] = ("*",),
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key and return it with its secret, which is nowhere else from now on.
+
+    Raises ValueError, with a sentence for people, for an unknown tier, an empty or overlong name, or an expiry that has
+    passed or has no time zone.
+    """
+    if tier not in site.tiers:
+        near = get_close_matches(tier, site.tiers, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"There is no tier {tier!r}. This site has: {', '.join(site.tiers)}.{hint}")
+    if not 1 <= len(name) <= 100 or not storable(name):
+        raise ValueError("The name of a key has 1 to 100 characters.")
+    if not all(what and storable(what) for what in scopes):
+        raise ValueError("A scope is a word such as `videos:write`.")
+    if expires_at is not None and (expires_at.tzinfo is None or expires_at <= datetime.now(UTC)):
+        raise ValueError("The expiry of a key is a time to come, with its time zone.")
+    secret = PREFIX[scope.environment] + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM))
+    key = await keys.insert(
+        scope,
+        name=name,
+        prefix=secret[:SHOWN],
+        digest=digest_of(secret),
+        tier=tier,
+        scopes=scopes,
+        expires_at=expires_at,
+    )
+    return key, secret
+
+
+class Remembered(Generic[T]):
+    """A few values for a few seconds; the ones used longest ago leave first."""
+
+    def __init__(self, size: int, seconds: float, clock: Callable[[], float]) -> None:
+        self._size, self._seconds, self._clock = size, seconds, clock
+        self._values: OrderedDict[str, tuple[float, T]] = OrderedDict()
+
+    def get(self, name: str) -> T | None:
+        """Return a value that is not too old."""
+        since, value = self._values.get(name, (0.0, None))
+        if value is None:
+            return None
+        if self._clock() - since >= self._seconds:
+            del self._values[name]
+            return None
+        self._values.move_to_end(name)
+        return value
+
+    def put(self, name: str, value: T, since: float) -> None:
+        """Keep a value that was true at `since`."""
+        self._values[name] = (since, value)
+        self._values.move_to_end(name)
+        if len(self._values) > self._size:
+            self._values.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._values.clear()
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+class KeyRing:
+    """Recognises keys, one a process.
+
+    What the database said is believed for 4 s, so that a revocation works within 5 s on every worker. Unknown keys are
+    remembered apart from known ones: a flood of invented keys fills a bounded memory and pushes out no real key.
+    """
+
+    TTL = 4.0
+    SIZE = 10_000
+    USE_NOTED_EVERY = timedelta(seconds=60)
+    FLUSH_AFTER = 1.0
+
+    def __init__(self, site: Site, clock: Callable[[], float] = time.monotonic) -> None:
+        self._site = site
+        self._clock = clock
+        self._known: Remembered[ApiKey] = Remembered(self.SIZE, self.TTL, clock)
+        self._unknown: Remembered[bool] = Remembered(self.SIZE, self.TTL, clock)
+        self._noted: Remembered[bool] = Remembered(self.SIZE, self.USE_NOTED_EVERY.total_seconds(), clock)
+        self._asking: dict[str, asyncio.Task[ApiKey | None]] = {}
+        self._used: set[str] = set()
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def authenticate(self, headers: Headers) -> Principal:
+        """Return who is asking, by `Authorization: Basic`, `Authorization: Bearer` or `X-API-Key`, in this order.
+
+        Raises MissingAuthorizationHeader, InvalidAuthorizationHeaderValue, InvalidApiKey, InvalidAccessToken (the last
+        for Bearer), AccessDenied when the key's tier is gone from site.toml, DatabaseError.
+        """
+        credential = credential_of(headers)
+        if credential is None:
+            raise MissingAuthorizationHeader(detail="Send `Authorization: Bearer KEY` or `X-API-Key: KEY`.")
+        refused = InvalidAccessToken if credential.how == "bearer" else InvalidApiKey
+        key = await self.find(credential.secret)
+        if key is None:
+            raise refused
+        if key.revoked_at is not None:
+            raise refused(detail="This key was revoked.")
+        if key.expires_at is not None and key.expires_at <= datetime.now(UTC):
+            raise refused(detail="This key has expired.")
+        if key.tier not in self._site.tiers:
+            raise AccessDenied(detail=f"The tier of this key, {key.tier!r}, no longer exists on this site.")
+        self._note_use(key)
+        return Principal(key.project, key.environment, key.tier, key.scopes, key.id)
+
+    async def find(self, secret: str) -> ApiKey | None:
+        """Return the key of a secret, whatever its state; None when there is none. Raises DatabaseError."""
+        if SHAPE.fullmatch(secret) is None:
+            return None
+        digest = digest_of(secret)
+        key = self._known.get(digest)
+        if key is None:
+            if self._unknown.get(digest):
+                return None
+            asking = self._asking.get(digest)
+            if asking is None:
+                # Many requests of one key that arrive at once ask the database once.
+                asking = self._asking[digest] = asyncio.create_task(self._ask(digest))
+            key = await asyncio.shield(asking)
+        if key is None or not hmac.compare_digest(key.digest, digest):
+            return None
+        return key
+
+    def forget(self) -> None:
+        """Believe nothing any more, e.g. after a revocation in this very process."""
+        self._known.clear()
+        self._unknown.clear()
+
+    async def close(self) -> None:
+        """Write down what keys were used last."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            await asyncio.gather(self._flushing, return_exceptions=True)
+        await self._flush()
+
+    async def _ask(self, digest: str) -> ApiKey | None:
+        since = self._clock()
+        try:
+            key = await keys.by_digest(digest)
+        finally:
+            del self._asking[digest]
+        if key is None:
+            self._unknown.put(digest, True, since)
+        else:
+            self._known.put(digest, key, since)
+        return key
+
+    def _note_use(self, key: ApiKey) -> None:
+        """Have last_used_at written soon, together with that of other keys; of one key at most once a minute."""
+        if self._noted.get(key.id):
+            return
+        self._noted.put(key.id, True, self._clock())
+        if key.last_used_at is None or datetime.now(UTC) - key.last_used_at >= self.USE_NOTED_EVERY:
+            self._used.add(key.id)
+            if self._flushing is None:
+                self._flushing = asyncio.create_task(self._flush_soon())
+
+    async def _flush_soon(self) -> None:
+        await asyncio.sleep(self.FLUSH_AFTER)
+        self._flushing = None
+        await self._flush()
+
+    async def _flush(self) -> None:
+        used, self._used = self._used, set()
+        try:
+            await keys.touch(sorted(used), datetime.now(UTC))
+        except Exception:
+            # When a key was used last is worth no failed request, and no silence either.
+            log.exception("could not note the last use of %d key(s)", len(used))
