@@ -13,7 +13,7 @@ from reelkit.access.keys import KeyRing, create_key
 from reelkit.access.principal import Principal
 from reelkit.catalog import keys
 from reelkit.catalog.database import Database
-from reelkit.catalog.scope import Scope
+from reelkit.catalog.scope import Environment, Scope
 from reelkit.problems import (
     AccessDenied,
     InvalidAccessToken,
@@ -60,7 +60,7 @@ def basic(text: str) -> str:
 
 @pytest.mark.parametrize(("environment", "prefix"), [("production", "rk_live_"), ("sandbox", "rk_test_")])
 async def test_a_key_is_shown_once_and_stored_as_a_digest(
-    database: Database, database_site: Site, environment: keys.Environment, prefix: str
+    database: Database, database_site: Site, environment: Environment, prefix: str
 ) -> None:
     key, secret = await create_key(database_site, Scope("p", environment), "ci")
 
@@ -163,7 +163,7 @@ async def test_an_expired_key_stops_at_once(ring: KeyRing, database_site: Site) 
 
 
 async def test_last_use_is_noted_and_at_most_once_a_minute(
-    database: Database, ring: KeyRing, secret: str, clock: Clock
+    database_site: Site, ring: KeyRing, secret: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = datetime.now(UTC)
     await ring.authenticate({"x-api-key": secret})
@@ -178,6 +178,13 @@ async def test_last_use_is_noted_and_at_most_once_a_minute(
 
     await keys.touch([key.id], before - timedelta(hours=1))
     assert (await keys.list_keys(LIVE))[0].last_used_at == key.last_used_at, "an earlier time changes nothing"
+
+    monkeypatch.setattr(KeyRing, "USE_NOTED_EVERY", timedelta(0))
+    later = KeyRing(database_site, clock)
+    await later.authenticate({"x-api-key": secret})
+    await later.close()
+    used = (await keys.list_keys(LIVE))[0].last_used_at
+    assert used is not None and used > key.last_used_at
 
 
 async def test_last_use_is_written_without_closing(ring: KeyRing, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
