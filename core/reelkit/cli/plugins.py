@@ -1,0 +1,120 @@
+"""`reelkit plugins`: what is loaded, whether it fits, who is called."""
+
+from __future__ import annotations
+
+import msgspec
+
+from reelkit.cli.options import JsonOption, SiteOption, open_site, print_json
+from reelkit.cli.plugin_commands import plugin_commands
+from reelkit.plugins import Call, PluginRefused, PluginReport, Plugins, load_plugins
+from reelkit.site import SiteInvalid
+
+__all__ = ["check", "list_plugins", "trace"]
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What `plugins check` found."""
+
+    ok: bool
+    faults: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Listed(PluginReport, frozen=True):
+    """A plugin, and the commands that it adds."""
+
+    commands: tuple[str, ...] = ()
+
+
+def list_plugins(*, site: SiteOption = None, json: JsonOption = False) -> None:
+    """List a site's plugins in the order in which they are called.
+
+    Example:
+
+        reelkit plugins list --site mysite
+    """
+    plugins = load_plugins(open_site(site))
+    commands = _commands(plugins)
+    listed = [
+        msgspec.convert({**msgspec.structs.asdict(each), "commands": commands.get(each.name, ())}, Listed)
+        for each in plugins.report()
+    ]
+    if json:
+        print_json(listed)
+        return
+    from rich.table import Table
+
+    table = Table("plugin", "from", "state", "order", "provides", "hooks", box=None, pad_edge=False)
+    for each in listed:
+        provides = [*each.provides, *(f"reelkit {name}" for name in each.commands)]
+        table.add_row(each.name, each.origin, each.state, str(each.order), ", ".join(provides), ", ".join(each.hooks))
+    _print(table)
+    for warning in plugins.warnings:
+        _print(warning)
+
+
+def check(*, site: SiteOption = None, json: JsonOption = False) -> int:
+    """Tell whether every plugin fits this version of reelkit and the site's settings, without starting the site.
+
+    Exits with 1 when one does not. Example:
+
+        reelkit plugins check --site mysite && reelkit serve --site mysite
+    """
+    try:
+        plugins = load_plugins(open_site(site))
+        _call_all(plugins)
+    except (PluginRefused, SiteInvalid) as refused:
+        found = Checked(False, refused.faults)
+    else:
+        failed = tuple(f"plugin {each.name}: {each.last_error}" for each in plugins.report() if each.errors)
+        found = Checked(not failed, failed, plugins.warnings)
+    if json:
+        print_json(found)
+    else:
+        for line in (*found.faults, *found.warnings):
+            _print(line)
+        _print(f"{len(plugins.names)} plugins fit." if found.ok else f"{len(found.faults)} to mend.")
+    return 0 if found.ok else 1
+
+
+def trace(*, site: SiteOption = None, json: JsonOption = False) -> None:
+    """Show which plugin is called when a site starts, in which order, for how long and what it answers.
+
+    A running site logs the same for every call when REELKIT_TRACE=1 is set. Example:
+
+        reelkit plugins trace --site mysite
+    """
+    plugins = load_plugins(open_site(site))
+    _call_all(plugins)
+    if json:
+        print_json(plugins.calls)
+        return
+    from rich.table import Table
+
+    table = Table("hook", "plugin", "ms", "", "what", box=None, pad_edge=False)
+    for call in plugins.calls:
+        table.add_row(call.hook, call.plugin, f"{call.milliseconds:.1f}", call.outcome, call.detail)
+    _print(table)
+
+
+def _call_all(plugins: Plugins) -> tuple[Call, ...]:
+    """Call what a start calls: parts, routes, health checks, commands."""
+    plugins.routes()
+    plugins.health_checks()
+    _commands(plugins)
+    return plugins.calls
+
+
+def _commands(plugins: Plugins) -> dict[str, tuple[str, ...]]:
+    from reelkit.cli.commands import make_app
+
+    found: dict[str, tuple[str, ...]] = {}
+    for plugin, command in plugin_commands(plugins, make_app()):
+        found[plugin] = (*found.get(plugin, ()), *command.name)
+    return found
+
+
+def _print(what: object) -> None:
+    from rich.console import Console
+
+    Console(soft_wrap=True).print(what, markup=False, highlight=False)

@@ -1,0 +1,98 @@
+"""`reelkit serve`: check the site, then become the server."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from reelkit.cli import server
+from reelkit.cli.failure import CommandFailed
+from reelkit.cli.options import SITE, SiteOption, open_site, site_folder
+from reelkit.plugins import NO_PLUGINS, load_plugins
+from reelkit.site_secrets import open_secrets
+
+__all__ = ["serve"]
+
+BASE_URL = "REELKIT_SITE__BASE_URL"
+
+
+def serve(
+    *,
+    site: SiteOption = None,
+    host: Annotated[str, Parameter(help="The address to listen at; 0.0.0.0 for every one of this machine.")] = "127.0.0.1",
+    port: Annotated[
+        int, Parameter(validator=validators.Number(gte=0, lte=65535), help="The port to listen at; 0 takes a free one.")
+    ] = 8000,
+    workers: Annotated[
+        int, Parameter(validator=validators.Number(gte=1, lte=256), help="Processes that answer requests.")
+    ] = 1,
+    no_plugins: Annotated[bool, Parameter(negative="", show_default=False, help="Leave third-party plugins out.")] = False,
+) -> None:
+    """Serve a site until it is stopped with Ctrl-C or SIGTERM.
+
+    The first start makes what is missing: the database, the folder for media, the secrets. Examples:
+
+        reelkit serve --site mysite
+        reelkit serve --site mysite --host 0.0.0.0 --port 80 --workers 4
+    """
+    folder = site_folder(site)
+    port = _free_port(host, port)
+    if no_plugins:
+        os.environ[NO_PLUGINS] = "1"
+    os.environ[SITE] = str(folder)
+    # What is found wrong here is told in a sentence; in a worker it would be told by each of them.
+    loaded = open_site(folder)
+    if ("site", "base_url") not in {*loaded.origins.lines, *loaded.origins.variables}:
+        os.environ[BASE_URL] = f"http://{_in_url(host)}:{port}"
+        loaded = open_site(folder)
+    for warning in load_plugins(loaded).warnings:
+        sys.stderr.write(f"reelkit: {warning}\n")
+    open_secrets(loaded)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(sys.executable, _command(host, port, workers, loaded.site.base_url), _environment())
+
+
+def _command(host: str, port: int, workers: int, url: str) -> list[str]:
+    options = ["--host", host, "--port", str(port), "--workers", str(workers), "--url", url]
+    # -P: the folder of the file, which is no place to import from, stays off the path.
+    return [sys.executable, "-P", str(Path(server.__file__)), *options]
+
+
+def _environment() -> dict[str, str]:
+    # glibc keeps an arena of freed memory per thread; two are enough and keep an idle server small.
+    return {"MALLOC_ARENA_MAX": "2", **os.environ}
+
+
+def _free_port(host: str, port: int) -> int:
+    """Return the port, or a free one for 0. Raises CommandFailed when it cannot be listened at.
+
+    Granian binds with SO_REUSEPORT, by which two servers would share one port without a word.
+    """
+    try:
+        (family, kind, protocol, _, address), *_ = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        why = {
+            errno.EADDRINUSE: f"port {port} is in use by another process. Take another one: --port {port + 1}",
+            errno.EACCES: f"port {port} is for root only. Take one above 1023: --port 8000",
+            errno.EADDRNOTAVAIL: f"{host} is not an address of this machine. Take --host 0.0.0.0 for all of them",
+        }
+        raise CommandFailed(why.get(error.errno or 0, f"cannot listen at {host} port {port}: {error.strerror}")) from None
+
+
+def _in_url(host: str) -> str:
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
