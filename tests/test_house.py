@@ -1,4 +1,4 @@
-"""The house stands: imports go down only, the core knows no plugin, plugins know public names only, names say what they hold."""
+"""The house stands: imports go down only, the core knows no plugin, plugins know public names only."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ FLOORS = {
     "app": 5,
     "operations": 5,
     "cli": 6,
-    "doctor": 6,
-    "__main__": 6,
+    "doctor": 5,
+    "__main__": 7,
 }
 """Part of `reelkit` → floor. A part imports lower floors, itself, and on floor 0 its neighbours."""
 ANYTHING_BELOW_5 = "testing"
@@ -100,7 +100,7 @@ def wrong_imports_of_plugins(plugins: Path, tests: Path) -> list[str]:
                 ours = first.startswith("reelkit_") and folder == plugins and first in own
                 if ours and first not in file.parts:
                     wrong.append(f"{file.relative_to(folder)}:{line} imports another plugin, {first}")
-                if first != "reelkit" or (len(rest) == 1 and rest[0] in public_names()):
+                if name == "reelkit" or first != "reelkit" or (len(rest) == 1 and rest[0] in public_names()):
                     continue
                 if not any(name.startswith(f"{package}.") for package in public[1:]):
                     wrong.append(f"{file.relative_to(folder)}:{line} imports {name}, which is not public")
@@ -164,7 +164,7 @@ def test_a_right_import_is_left_alone(tmp_path: Path, file: str, text: str) -> N
     [
         (
             "plugins/a/reelkit_a/x.py",
-            "from reelkit import Site, hookimpl\nfrom reelkit.interfaces.storage import Storage",
+            "import reelkit\nfrom reelkit import Site\nfrom reelkit.interfaces.storage import Part",
             0,
         ),
         ("plugins/a/reelkit_a/x.py", "from reelkit.catalog import videos", 1),

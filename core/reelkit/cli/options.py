@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from cyclopts import Parameter
 from reelkit.cli.failure import CommandFailed
 from reelkit.site import SITE_FILE, Site, load_site
 
-__all__ = ["SITE", "JsonOption", "SiteOption", "open_site", "print_json", "site_folder"]
+__all__ = ["SITE", "JsonOption", "SiteOption", "open_site", "print_json", "print_table", "site_folder"]
 
 SITE = "REELKIT_SITE"
 
@@ -35,6 +35,14 @@ def site_folder(folder: Path | None) -> Path:
 def open_site(folder: Path | None, environ: Mapping[str, str] = os.environ) -> Site:
     """Read the site that was meant. Raises CommandFailed, SiteInvalid."""
     return load_site(site_folder(folder), environ)
+
+
+def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table on stdout. Nothing is cut or wrapped: an id that is cut is of no use."""
+    table = [titles, *rows]
+    widths = [max(len(row[column]) for row in table) for column in range(len(titles))]
+    for row in table:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())  # noqa: T201 - see above
 
 
 def print_json(value: Any) -> None:

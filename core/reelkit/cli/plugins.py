@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from reelkit.cli.options import JsonOption, SiteOption, open_site, print_json
+from reelkit.cli.options import JsonOption, SiteOption, open_site, print_json, print_table
 from reelkit.cli.plugin_commands import plugin_commands
 from reelkit.plugins import Call, PluginRefused, PluginReport, Plugins, load_plugins
 from reelkit.site import SiteInvalid
@@ -42,15 +42,13 @@ def list_plugins(*, site: SiteOption = None, json: JsonOption = False) -> None:
     if json:
         print_json(listed)
         return
-    from rich.table import Table
-
-    table = Table("plugin", "from", "state", "order", "provides", "hooks", box=None, pad_edge=False)
+    rows: list[tuple[str, ...]] = []
     for each in listed:
         provides = [*each.provides, *(f"reelkit {name}" for name in each.commands)]
-        table.add_row(each.name, each.origin, each.state, str(each.order), ", ".join(provides), ", ".join(each.hooks))
-    _print(table)
+        rows.append((each.name, each.origin, each.state, str(each.order), ", ".join(provides), ", ".join(each.hooks)))
+    print_table(("PLUGIN", "FROM", "STATE", "ORDER", "PROVIDES", "HOOKS"), rows)
     for warning in plugins.warnings:
-        _print(warning)
+        print(warning)  # noqa: T201 - what a command is for
 
 
 def check(*, site: SiteOption = None, json: JsonOption = False) -> int:
@@ -71,9 +69,8 @@ def check(*, site: SiteOption = None, json: JsonOption = False) -> int:
     if json:
         print_json(found)
     else:
-        for line in (*found.faults, *found.warnings):
-            _print(line)
-        _print(f"{len(plugins.names)} plugins fit." if found.ok else f"{len(found.faults)} to mend.")
+        count = f"{len(plugins.names)} plugins fit." if found.ok else f"{len(found.faults)} to mend."
+        print("\n".join((*found.faults, *found.warnings, count)))  # noqa: T201 - what a command is for
     return 0 if found.ok else 1
 
 
@@ -89,12 +86,8 @@ def trace(*, site: SiteOption = None, json: JsonOption = False) -> None:
     if json:
         print_json(plugins.calls)
         return
-    from rich.table import Table
-
-    table = Table("hook", "plugin", "ms", "", "what", box=None, pad_edge=False)
-    for call in plugins.calls:
-        table.add_row(call.hook, call.plugin, f"{call.milliseconds:.1f}", call.outcome, call.detail)
-    _print(table)
+    rows = [(call.hook, call.plugin, f"{call.milliseconds:.1f}", call.outcome, call.detail) for call in plugins.calls]
+    print_table(("HOOK", "PLUGIN", "MS", "OUTCOME", "ANSWER"), rows)
 
 
 def _call_all(plugins: Plugins) -> tuple[Call, ...]:
@@ -112,9 +105,3 @@ def _commands(plugins: Plugins) -> dict[str, tuple[str, ...]]:
     for plugin, command in plugin_commands(plugins, make_app()):
         found[plugin] = (*found.get(plugin, ()), *command.name)
     return found
-
-
-def _print(what: object) -> None:
-    from rich.console import Console
-
-    Console(soft_wrap=True).print(what, markup=False, highlight=False)

@@ -56,7 +56,8 @@ def serve(
     open_secrets(loaded)
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execve(sys.executable, _command(host, port, workers, loaded.site.base_url), _environment())
+    command = _command(host, port, workers, loaded.site.base_url)
+    os.execve(sys.executable, command, _environment())  # noqa: S606 - no shell is what we want
 
 
 def _command(host: str, port: int, workers: int, url: str) -> list[str]:
