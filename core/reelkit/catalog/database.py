@@ -67,7 +67,7 @@ async def open_database(site: Site) -> Database:
     Raises DatabaseUnavailable when it cannot be reached, SchemaMismatch when a newer reelkit migrated it, ValueError for
     a URL of another kind.
     """
-    database = Database(await _connect(site))
+    database = Database(await connect(site))
     try:
         await schema.progress(database._engine)
         binding.bind(database._engine)
@@ -82,7 +82,8 @@ async def migrate(database: Database) -> list[Step]:
     return await schema.migrate(database._engine)
 
 
-async def _connect(site: Site) -> SQLite | Postgres:
+async def connect(site: Site) -> SQLite | Postgres:
+    """Open the engine of a site without binding the tables to it. Raises DatabaseUnavailable, ValueError."""
     scheme, _, rest = site.database.url.partition(":")
     if scheme == "sqlite" and rest and not rest.startswith("//"):
         file = SQLite(site.folder / rest)

@@ -30,7 +30,11 @@ class Progress(msgspec.Struct, frozen=True):
 
 async def progress(engine: Any) -> Progress:
     """Tell how far a database is. Raises SchemaMismatch when a newer reelkit was here."""
-    known = "to_regclass('schema_step') IS NOT NULL"
+    # Not to_regclass(): behind a wait for the lock it may still answer from a cache of before.
+    known = (
+        "EXISTS (SELECT 1 FROM pg_catalog.pg_tables WHERE tablename = 'schema_step'"
+        " AND schemaname = ANY (current_schemas(false)))"
+    )
     if engine.engine_type == "sqlite":
         known = "EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'schema_step')"
     done = 0

@@ -50,9 +50,12 @@ class Connection:
         self._read_only = read_only
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self._raw: sqlite3.Connection | None = None
+        self._closed = False
 
     def call(self, function: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
         """Run a function of the connection on its thread. Cancelling the future does not stop what runs already."""
+        if self._closed:
+            raise DatabaseUnavailable("The database is closed.")
 
         def run() -> T:
             if self._raw is None:
@@ -87,7 +90,10 @@ class Connection:
         return self.call(run)
 
     async def close(self) -> None:
-        """Close the connection after everything that was asked of it, and end its thread."""
+        """Close the connection after everything that was asked of it, and end its thread; again is no error."""
+        if self._closed:
+            return
+        self._closed = True
 
         def run() -> None:
             if self._raw is not None:
