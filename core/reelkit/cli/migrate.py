@@ -35,9 +35,7 @@ async def migrate(*, site: SiteOption = None, check: bool = False, json: JsonOpt
     database = await open_database(open_site(site))
     try:
         pending = tuple(step.name for step in await database.pending())
-        done = (
-            Migrated(pending=pending) if check else Migrated(ran=tuple(step.name for step in await run_migrations(database)))
-        )
+        ran = () if check else tuple(step.name for step in await run_migrations(database))
     finally:
         await database.close()
     done = Migrated(ran, pending if check else ())
