@@ -21,6 +21,7 @@ from reelkit.interfaces.media import Probe
 
 __all__ = [
     "add_draft_segment",
+    "describe_draft",
     "fail_abandoned_uploads",
     "fail_rendition",
     "fail_source",
@@ -266,6 +267,16 @@ async def add_draft_segment(rendition_id: str, number: int, duration: float, sto
         )
         await added.on_conflict(action="DO NOTHING")
         return True
+
+
+async def describe_draft(rendition_id: str, *, codecs: str, bandwidth: int, average_bandwidth: int) -> bool:
+    """Note what a master playlist says of a draft, once its init segment tells. False when it is gone."""
+    values = {
+        RenditionRow.codecs: codecs,
+        RenditionRow.bandwidth: bandwidth,
+        RenditionRow.average_bandwidth: average_bandwidth,
+    }
+    return await _rendition_step(rendition_id, values)
 
 
 async def finish_draft(rendition_id: str) -> bool:

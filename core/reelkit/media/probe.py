@@ -8,14 +8,17 @@ import sys
 from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from reelkit.interfaces.media import Probe
+from reelkit.interfaces.media import AudioStream, Probe, VideoStream
 from reelkit.media.sandbox import INPUT_OPTIONS, Confinement, confined, tail
 
-__all__ = ["Unreadable", "probe"]
+if TYPE_CHECKING:
+    from reelkit.media.mp4.index import MediaIndex
+
+__all__ = ["Unreadable", "probe", "probe_of_index"]
 
 _CHILD = Path(__file__).with_name("probe_child.py")
 
@@ -51,6 +54,29 @@ async def probe(path: Path, timeout: float = 30.0) -> Probe:
             answer = await child.stdout.read()
             complaint = await errors
     return _understand(answer, complaint, size)
+
+
+def probe_of_index(index: MediaIndex) -> Probe:
+    """Tell what an MP4 or MOV is from its index alone, so that no child process is needed."""
+    pictures = sorted((t for t in index.tracks if t.kind == "video"), key=lambda track: (not track.enabled, track.number))
+    sounds = sorted((t for t in index.tracks if t.kind == "audio"), key=lambda track: (not track.enabled, track.number))
+    video = None
+    if pictures:
+        first = pictures[0]
+        video = VideoStream(
+            codec=first.codec,
+            width=first.width,
+            height=first.height,
+            coded_width=first.coded_width,
+            coded_height=first.coded_height,
+            frame_rate=first.frame_rate,
+            bit_rate=first.bit_rate,
+            rotation=first.rotation,
+            pixel_format=first.pixel_format,
+            transfer=first.transfer,
+        )
+    audio = tuple(AudioStream(t.codec, t.channels, t.sample_rate, t.language, t.bit_rate) for t in sounds)
+    return Probe(container="mov", duration=index.duration, size=index.size, video=video, audio=audio)
 
 
 def _understand(answer: bytes, complaint: str, size: int) -> Probe:

@@ -1,0 +1,43 @@
+"""Every kind of job of a site."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from reelkit.jobs.draft import draft, draft_failed
+from reelkit.jobs.ingest import ingest, ingest_failed
+from reelkit.jobs.job import JobContext, JobKind
+from reelkit.jobs.transcode import transcode, transcode_failed
+from reelkit.site import Site
+
+if TYPE_CHECKING:
+    from reelkit.jobs.runtime import Runtime
+
+__all__ = ["job_kinds"]
+
+_Work = Callable[["Runtime", JobContext, dict[str, Any]], Awaitable[None]]
+_Failed = Callable[["Runtime", dict[str, Any], str], Awaitable[None]]
+
+
+def job_kinds(site: Site, runtime: Callable[[], Runtime]) -> dict[str, JobKind]:
+    """Return the kinds by name. runtime: gives what a job works with, asked when it starts.
+
+    Every job is about one source and has its id for key.
+    """
+
+    def kind(work: _Work, failed: _Failed, concurrency: int) -> JobKind:
+        async def run(job: JobContext, payload: dict[str, Any]) -> None:
+            await work(runtime(), job, payload)
+
+        async def tell(payload: dict[str, Any], reason: str) -> None:
+            await failed(runtime(), payload, reason)
+
+        return JobKind(run, concurrency=concurrency, failed=tell)
+
+    return {
+        # Mostly waiting for the storage; a short file must not stand behind a long one.
+        "ingest": kind(ingest, ingest_failed, 4),
+        "draft": kind(draft, draft_failed, 2),
+        "transcode": kind(transcode, transcode_failed, site.jobs.transcodes),
+    }
