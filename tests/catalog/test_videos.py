@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal
 
 import pytest
 from reelkit.catalog import doomed, videos
-from reelkit.catalog.database import Database
+from reelkit.catalog.database import Database, migrate, open_database
 from reelkit.catalog.packing import fold
 from reelkit.catalog.scope import Scope
-from reelkit.catalog.videos import Metadata, NewVideo, VideoFilter
+from reelkit.catalog.sqlite import SQLite
+from reelkit.catalog.videos import SORT, Metadata, NewVideo, VideoFilter
 from reelkit.problems import InvalidAttribute
+from reelkit.site import Site
 
 
 async def test_a_video_reads_back_as_it_was_created(database: Database, scope: Scope) -> None:
@@ -165,3 +169,36 @@ async def test_ids_of_any_shape_are_just_not_found(database: Database, scope: Sc
     for id in ("", "vi", "\0", "\ud800", "x" * 10_000, "' OR 1=1 --"):
         assert await videos.get(scope, id) is None
         assert await videos.delete(scope, id) is None
+
+
+async def test_a_page_reads_a_covering_index_and_the_rows_it_shows(
+    tmp_path: Path, scope: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a list of a million costs shows in SQLite's plan of the statements that are sent."""
+    database = await open_database(Site(folder=tmp_path))
+    await migrate(database)
+    for n in range(60):
+        await videos.create(scope, NewVideo(title=str(n)))
+    sent: list[tuple[str, Sequence[object]]] = []
+    fetch = SQLite.fetch
+
+    async def recorded(self: SQLite, sql: str, args: Sequence[object] = ()) -> list[dict[str, object]]:
+        sent.append((sql, args))
+        return await fetch(self, sql, args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SQLite, "fetch", recorded)
+        for sort_by in SORT:
+            for page in (1, 2, 3):
+                found = await videos.page(scope, None, sort_by, "desc", page)
+                assert len(found.items) == (25, 25, 10)[page - 1]
+
+    plans = [
+        " ".join(row["detail"] for row in await database.fetch(f"EXPLAIN QUERY PLAN {sql}", *args)) for sql, args in sent
+    ]
+    await database.close()
+    assert len(plans) == 3 * len(SORT) * 3
+    for count, ids, shown in zip(*[iter(plans)] * 3, strict=True):
+        assert "SEARCH video_count USING" in count
+        assert "SEARCH video USING COVERING INDEX video_" in ids and "TEMP B-TREE" not in ids
+        assert "(project=? AND environment=? AND id=?)" in shown and "TEMP B-TREE" not in shown

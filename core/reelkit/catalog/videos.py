@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
-from piccolo.columns import JSONB, BigInt, Boolean, Text, Timestamptz
+from piccolo.columns import JSONB, BigInt, Boolean, Column, Text, Timestamptz
 from piccolo.columns.combination import WhereRaw
 from piccolo.custom_types import Combinable
 from piccolo.querystring import QueryString
@@ -114,7 +114,7 @@ class VideoCountRow(Scoped, tablename="video_count"):
 
 COLUMNS = (*(c for c in VideoRow._meta.columns if c._meta.name not in ("title_folded", "description_folded")),)
 
-SORT = {
+SORT: dict[SortBy, Column] = {
     "title": VideoRow.title_folded,
     "createdAt": VideoRow.created_at,
     "publishedAt": VideoRow.published_at,
@@ -176,12 +176,18 @@ async def page(
     if skip >= total:
         return Page((), total)
     column, up = SORT[sort_by], sort_order == "asc"
-    # The covering index finds the ids of a page, however deep; only those rows are then read.
-    ids = rows.select(VideoRow.id).order_by(column, VideoRow.id, ascending=up).limit(page_size).offset(skip)
-    if where:
-        ids = ids.where(*where)
-    found = await rows.select(*COLUMNS).where(VideoRow.id.is_in(ids)).order_by(column, VideoRow.id, ascending=up)
-    return Page(tuple(video_of(row) for row in found), total)
+    taken = min(page_size, total - skip)
+    from_end = skip > total // 2  # the last page costs as little as the first
+    if from_end:
+        up, skip = not up, total - skip - taken
+    # A covering index finds the ids of a page, however deep, and only those rows are then read. Not in one statement:
+    # SQLite would rather walk all rows of the scope in the order asked for (247 ms at a million) than look up 25.
+    finding = rows.select(VideoRow.id).order_by(column, VideoRow.id, ascending=up).limit(taken).offset(skip)
+    ids = [row["id"] for row in await (finding.where(*where) if where else finding)]
+    if from_end:
+        ids.reverse()
+    found = {row["id"]: row for row in await rows.select(*COLUMNS).where(VideoRow.id.is_in(ids))} if ids else {}
+    return Page(tuple(video_of(found[id]) for id in ids if id in found), total)
 
 
 async def delete(scope: Scope, id: str) -> tuple[str, ...] | None:
