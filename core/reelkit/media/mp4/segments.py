@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -37,7 +37,8 @@ def longest_gop(placed: Placed) -> Fraction:
 def video_cuts(placed: Placed) -> tuple[list[int], list[int]]:
     """Cut a picture: first samples of the segments, and when segments begin, in units, with the end as one more.
 
-    Each segment ends at the key frame closest to 4 s after its beginning, but not beyond 6 s if an earlier one is there.
+    Each segment ends at the key frame closest to 4 s after its beginning, but not beyond 6 s if an earlier one is there;
+    the end of the picture counts as one. So a rendition that has no other key frames than these is cut at the same times.
     """
     numbers, times = (array.tolist() for array in key_frames(placed))
     target, longest = TARGET * placed.timescale, LONGEST * placed.timescale
@@ -47,8 +48,8 @@ def video_cuts(placed: Placed) -> tuple[list[int], list[int]]:
         later = bisect_left(times, begin + target, start + 1)
         earlier = later - 1
         if later >= len(times):
-            # Nothing left behind the target: a short rest joins this segment.
-            if earlier == start or placed.end - begin <= longest:
+            over, under = placed.end - begin - target, begin + target - times[earlier]
+            if earlier == start or (over <= under and placed.end - begin <= longest):
                 break
             chosen = earlier
         elif earlier == start:
@@ -70,17 +71,13 @@ def audio_cuts(placed: Placed, times: Sequence[Fraction]) -> tuple[list[int], li
     """
     shown = placed.shown(placed.samples.composition_times(placed.first, placed.stop))
     limit = Fraction(placed.end, placed.timescale)
-    wanted = [time for time in times if 0 < time < limit]
+    # A rest of less than a second joins the segment before it.
+    wanted = [time for time in times if 0 < time <= limit - TARGET / 4]
     last = times[-1] if times else Fraction(0)
-    while (last := last + TARGET) + TARGET / 4 < limit:
+    while (last := last + TARGET) <= limit - TARGET / 4:
         wanted.append(last)
     units = np.array([-(-time.numerator * placed.timescale // time.denominator) for time in wanted], np.int64)
     found = np.searchsorted(shown, units)
     inner = sorted({int(place) for place in found if 0 < place < len(shown)})
     begins = [0, *(int(shown[place]) for place in inner), max(placed.end, 0)]
     return [placed.first, *(placed.first + place for place in inner)], begins
-
-
-def at(times: Sequence[float], when: float) -> int:
-    """Return which segment is shown at a time; times: beginnings and the end, ascending."""
-    return min(max(bisect_right(times, when) - 1, 0), len(times) - 2)
