@@ -13,12 +13,17 @@ from reelkit.delivery.asgi import Receive, Scope, Send
 from reelkit.delivery.bodies import Body, BytesBody, FileBody
 from reelkit.delivery.conditional import has_current, range_still_holds
 from reelkit.delivery.ranges import Unsatisfiable, requested_range
+from reelkit.interfaces.storage import StorageError
 from reelkit.problems import Problem
 
-__all__ = ["IMMUTABLE", "Answer", "answer", "answer_empty", "answer_problem", "request_headers"]
+__all__ = ["IMMUTABLE", "Answer", "CutOff", "answer", "answer_empty", "answer_problem", "request_headers"]
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """For URLs that name bytes which never change."""
+
+
+class CutOff(Exception):
+    """The body failed after its status had left; the connection can only be broken off."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -99,8 +104,12 @@ async def _stream(
                     return
                 left -= len(chunk)
                 await _part(send, chunk)
+        except StorageError as error:
+            raise CutOff(str(error)) from error
         finally:
             gone.cancel()
+        if left > 0:
+            raise CutOff(f"{left} bytes are missing at the end")
         await _end(send)
 
 

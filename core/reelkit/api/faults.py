@@ -1,0 +1,75 @@
+"""Whatever goes wrong in a handler, as the JSON of a Problem: never a stack trace, never a 500 for bad input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    ClientException,
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+)
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.types import ExceptionHandlersMap
+
+from reelkit.catalog.errors import DatabaseError
+from reelkit.interfaces.storage import StorageError
+from reelkit.problems import (
+    BodyTooLarge,
+    InvalidPayload,
+    MethodNotAllowed,
+    NotReady,
+    Problem,
+    ServerError,
+    StorageFailing,
+    UnrecognizedUrl,
+)
+
+__all__ = ["EXCEPTION_HANDLERS", "problem_of"]
+
+log = structlog.get_logger("reelkit.api")
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what the client is told of an error."""
+    match error:
+        case Problem():
+            return error
+        case NotFoundException():
+            return UnrecognizedUrl()
+        case MethodNotAllowedException():
+            return MethodNotAllowed()
+        case RequestEntityTooLarge():
+            return BodyTooLarge()
+        case ClientException():
+            return InvalidPayload(detail=error.detail or None)
+        case DatabaseError():
+            return NotReady(detail="The database does not answer now.")
+        case StorageError():
+            return StorageFailing()
+        case _:
+            return ServerError()
+
+
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """Answer any error."""
+    problem = problem_of(error)
+    if problem.status >= 500:
+        log.error("request failed", path=request.scope["path"], exc_info=error)
+    headers = dict(problem.headers)
+    if isinstance(error, HTTPException) and error.headers:
+        headers |= {name.lower(): value for name, value in error.headers.items()}
+    return Response(
+        msgspec.json.encode(problem.body()), status_code=problem.status, media_type="application/json", headers=headers
+    )
+
+
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    Problem: answer_error,
+    HTTPException: answer_error,
+    Exception: answer_error,
+}

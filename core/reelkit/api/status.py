@@ -1,0 +1,143 @@
+"""How far a video is: the contract's `video-status`, and our own `error` where something could not be used."""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import Literal
+
+import msgspec
+
+from reelkit.catalog.renditions import Rendition
+from reelkit.catalog.sources import Source
+from reelkit.catalog.videos import Video
+from reelkit.interfaces.media import Probe
+
+__all__ = ["Encoding", "EncodingMetadata", "Failure", "Ingest", "Quality", "VideoStatus", "video_status"]
+
+Unset = msgspec.UnsetType
+MP4_CONTAINERS = ("mov", "mp4")
+LOWEST = "240p"
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why something failed, for people. Not in the contract, whose clients ignore it; its enums have no such word."""
+
+    title: str
+    detail: str
+
+
+class ReceivedParts(msgspec.Struct, frozen=True):
+    """Parts of an upload that are here. total: None until known."""
+
+    parts: tuple[int, ...]
+    total: int | None
+
+
+class Ingest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The way of the bytes. filesize: bytes."""
+
+    status: Literal["uploading", "uploaded", "ingesting", "ingested"]
+    filesize: int | Unset | None = msgspec.UNSET
+    received_parts: ReceivedParts | Unset = msgspec.field(default=msgspec.UNSET, name="receivedParts")
+    error: Failure | Unset = msgspec.UNSET
+
+
+class Quality(msgspec.Struct, frozen=True):
+    """One rendition."""
+
+    type: Literal["hls", "mp4"]
+    quality: str
+    status: Literal["waiting", "encoding", "encoded", "failed"]
+
+
+class EncodingMetadata(msgspec.Struct, frozen=True, rename="camel"):
+    """What the source is; None until known. bitrate: bits per second; duration: whole seconds; samplerate: Hz."""
+
+    width: int | None = None
+    height: int | None = None
+    bitrate: float | None = None
+    duration: int | None = None
+    framerate: int | None = None
+    samplerate: int | None = None
+    video_codec: str | None = None
+    audio_codec: str | None = None
+    aspect_ratio: str | None = None
+
+
+class Encoding(msgspec.Struct, frozen=True):
+    """What became of the source. playable: the manifest answers 200."""
+
+    playable: bool
+    qualities: tuple[Quality, ...]
+    metadata: EncodingMetadata
+    error: Failure | Unset = msgspec.UNSET
+
+
+class VideoStatus(msgspec.Struct, frozen=True):
+    """The contract's `video-status`; ingest is left out while there is no source."""
+
+    encoding: Encoding
+    ingest: Ingest | Unset = msgspec.UNSET
+
+
+def video_status(video: Video, source: Source | None, renditions: tuple[Rendition, ...], playable: bool) -> VideoStatus:
+    """Tell how far a video is. renditions: of its source, whatever their status."""
+    if source is None:
+        return VideoStatus(Encoding(False, (), EncodingMetadata()))
+    qualities = _qualities(video, source, renditions)
+    failed = next((r for r in renditions if r.status == "failed"), None)
+    error: Failure | Unset = msgspec.UNSET
+    if source.status == "failed":
+        error = Failure("The source cannot be used.", source.failure or "")
+    elif failed is not None:
+        error = Failure("A rendition could not be made.", failed.failure or "")
+    metadata = _metadata(source.probe) if source.probe is not None else EncodingMetadata()
+    return VideoStatus(Encoding(playable, qualities, metadata, error), _ingest(source))
+
+
+def _ingest(source: Source) -> Ingest:
+    if source.status == "failed":
+        # Its bytes are known to be all here only when they were counted.
+        status: Literal["uploading", "uploaded"] = "uploading" if source.checksum is None else "uploaded"
+        return Ingest(status, source.size, error=Failure("The source cannot be used.", source.failure or ""))
+    if source.status == "uploading":
+        return Ingest("uploading", source.size, received_parts=ReceivedParts((), None))
+    return Ingest(source.status, source.size, received_parts=ReceivedParts((1,), 1))
+
+
+def _qualities(video: Video, source: Source, renditions: tuple[Rendition, ...]) -> tuple[Quality, ...]:
+    found: dict[str, Quality] = {}
+    # A draft stands for its rung until the rung itself is planned.
+    for rendition in sorted(renditions, key=lambda r: r.kind == "draft"):
+        if rendition.kind != "audio":
+            found.setdefault(rendition.quality, Quality("hls", rendition.quality, rendition.status))
+    hls = sorted(found.values(), key=lambda quality: int(quality.quality.removesuffix("p") or 0))
+    if not hls and source.status == "failed":
+        # The only word that the contract has for "nothing will come".
+        hls = [Quality("hls", LOWEST, "failed")]
+    mp4: list[Quality] = []
+    if video.mp4_support and hls and source.status == "ingested" and has_mp4(source):
+        mp4 = [Quality("mp4", hls[-1].quality, "encoded")]
+    return (*hls, *mp4)
+
+
+def has_mp4(source: Source) -> bool:
+    """Tell whether the source itself can be handed out as an MP4 file."""
+    return source.probe is not None and source.probe.container in MP4_CONTAINERS
+
+
+def _metadata(probe: Probe) -> EncodingMetadata:
+    video, audio = probe.video, probe.audio[0] if probe.audio else None
+    whole = probe.size * 8 / probe.duration if probe.duration > 0 else None
+    divisor = gcd(video.width, video.height) if video else 0
+    return EncodingMetadata(
+        width=video.width if video else None,
+        height=video.height if video else None,
+        bitrate=round(whole) if whole is not None else None,
+        duration=round(probe.duration),
+        framerate=round(video.frame_rate) if video else None,
+        samplerate=audio.sample_rate if audio else None,
+        video_codec=video.codec if video else None,
+        audio_codec=audio.codec if audio else None,
+        aspect_ratio=f"{video.width // divisor}/{video.height // divisor}" if video and divisor else None,
+    )

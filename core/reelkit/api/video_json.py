@@ -1,0 +1,89 @@
+"""How a video looks in JSON: fields and names of the contract's `video`, also where other resources carry one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from html import escape
+
+import msgspec
+
+from reelkit.catalog.videos import Metadata, Video
+
+__all__ = ["VideoAssets", "VideoJson", "VideoSource", "atom", "video_json"]
+
+
+class VideoSource(msgspec.Struct, frozen=True):
+    """Where its bytes come from. uri: relative to the host."""
+
+    uri: str
+    type: str = "upload"
+
+
+class VideoAssets(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Addresses that exist before the files do. iframe: HTML to paste."""
+
+    hls: str
+    iframe: str
+    player: str
+    thumbnail: str
+    mp4: str | None = None
+
+
+class VideoJson(msgspec.Struct, frozen=True, rename="camel"):
+    """The contract's `video`."""
+
+    video_id: str
+    title: str
+    description: str
+    public: bool
+    panoramic: bool
+    mp4_support: bool
+    tags: tuple[str, ...]
+    metadata: tuple[Metadata, ...]
+    created_at: str
+    published_at: str
+    updated_at: str
+    language: str | None
+    language_origin: str | None
+    source: VideoSource
+    assets: VideoAssets
+    player_id: str | msgspec.UnsetType = msgspec.UNSET
+
+
+def atom(moment: datetime) -> str:
+    """Return a date as the strictest client reads it: whole seconds and a numeric offset."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def video_json(video: Video, base_url: str) -> VideoJson:
+    """Return the JSON of a video. base_url: of the site, without a trailing slash."""
+    return VideoJson(
+        video_id=video.video_id,
+        title=video.title,
+        description=video.description,
+        public=video.public,
+        panoramic=video.panoramic,
+        mp4_support=video.mp4_support,
+        tags=video.tags,
+        metadata=video.metadata,
+        created_at=atom(video.created_at),
+        published_at=atom(video.published_at),
+        updated_at=atom(video.updated_at),
+        language=video.language,
+        language_origin=video.language_origin,
+        source=VideoSource(uri=f"/videos/{video.video_id}/source"),
+        assets=_assets(video, base_url),
+        player_id=video.player_id or msgspec.UNSET,
+    )
+
+
+def _assets(video: Video, base_url: str) -> VideoAssets:
+    media, player = f"{base_url}/vod/{video.video_id}", f"{base_url}/embed/vod/{video.video_id}"
+    return VideoAssets(
+        hls=f"{media}/hls/manifest.m3u8",
+        iframe=f'<iframe src="{escape(player)}" width="100%" height="100%" frameborder="0" scrolling="no" '
+        'allowfullscreen="true"></iframe>',
+        player=player,
+        thumbnail=f"{media}/thumbnail.jpg",
+        mp4=f"{media}/mp4/source.mp4" if video.mp4_support else None,
+    )

@@ -1,0 +1,124 @@
+"""The application of a site: the API and the pages by Litestar, media in front of it, and what every request gets."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import cast
+
+import structlog
+from litestar import Litestar
+from litestar.types import ControllerRouterHandler
+
+from reelkit.access.keys import KeyRing
+from reelkit.api import sources, videos
+from reelkit.api.dependencies import DEPENDENCIES
+from reelkit.api.faults import EXCEPTION_HANDLERS
+from reelkit.delivery.asgi import App
+from reelkit.delivery.front import Front
+from reelkit.delivery.library import Library
+from reelkit.delivery.page_routes import page_routes
+from reelkit.jobs.runtime import Runtime, running
+from reelkit.operations.access_log import AccessLog
+from reelkit.operations.health import Readiness, healthz, metrics, readyz
+from reelkit.operations.logs import configure_logs
+from reelkit.operations.metrics import Metrics
+from reelkit.operations.recovery import EVERY, Presence, recover
+from reelkit.operations.requests import Observed
+from reelkit.plugins import Plugins, load_plugins
+from reelkit.site import Site, load_site
+
+__all__ = ["create_app", "serve_target"]
+
+THREADS = 32
+"""For files, checksums and indexes of one process; most of them wait for a disk."""
+BODY = 1 << 20
+"""Bytes of any request that is no upload."""
+
+HANDLERS: tuple[ControllerRouterHandler, ...] = (
+    videos.create_video,
+    videos.list_videos,
+    videos.get_video,
+    videos.get_status,
+    videos.delete_video,
+    sources.upload_source,
+    healthz,
+    readyz,
+    metrics,
+)
+
+log = structlog.get_logger("reelkit.app")
+
+
+def serve_target() -> App:
+    """Build the application of the site that REELKIT_SITE names; what a server process calls."""
+    style = configure_logs()
+    return create_app(load_site(os.environ.get("REELKIT_SITE", ".")), log_style=style)
+
+
+def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = True, log_style: str = "json") -> App:
+    """Build the application of a site; everything that it needs is opened when the server starts it.
+
+    run_jobs: also do the site's jobs, on an embedded site as soon as no other process does. Raises PluginRefused, and
+    FileNotFoundError when the player is not built.
+    """
+    plugins = plugins or load_plugins(site)
+    measured = Metrics()
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        threads = ThreadPoolExecutor(THREADS, thread_name_prefix="reelkit")
+        asyncio.get_running_loop().set_default_executor(threads)
+        async with running(site, plugins, run_jobs=run_jobs) as runtime, _present(runtime):
+            keys = KeyRing(site)
+            library = Library(runtime.storage)
+            app.state.update({"runtime": runtime, "key_ring": keys, "readiness": Readiness.of(runtime), "library": library})
+            front.open(library)
+            try:
+                yield
+            finally:
+                await keys.close()
+                access_log.flush()
+
+    app = Litestar(
+        route_handlers=HANDLERS,
+        dependencies=DEPENDENCIES,
+        exception_handlers=EXCEPTION_HANDLERS,
+        lifespan=[lifespan],
+        request_max_body_size=BODY,
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+    app.state.update({"metrics": measured})
+    for page in page_routes(site, plugins.chosen("player"), plugins.player()):
+        app.register(page)
+    for name, handler in plugins.routes():
+        try:
+            app.register(handler)
+        except Exception as error:
+            plugins.blame(name, f"a route of it is refused: {error}")
+    # Litestar's scopes are the same dictionaries under other types.
+    front = Front(cast("App", app))
+    access_log = AccessLog(log_style)
+    return Observed(front, measured, access_log)
+
+
+@asynccontextmanager
+async def _present(runtime: Runtime) -> AsyncIterator[None]:
+    """Take part in a site: mend what dead processes left, now and every so often."""
+    presence = Presence(runtime.site.data / "uploads.lock")
+    # Only where all processes share this machine can its locks tell that nobody else takes uploads.
+    alone = await asyncio.to_thread(presence.enter) and runtime.site.database.url.startswith("sqlite")
+    runtime.engine.schedule("reelkit.recover", EVERY, lambda: recover(runtime))
+    try:
+        await recover(runtime, alone)
+    except Exception as error:
+        log.error("what was left over is mended later", exc_info=error)
+    try:
+        yield
+    finally:
+        presence.leave()

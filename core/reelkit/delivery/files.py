@@ -1,0 +1,68 @@
+"""Files of one video beside its HLS: the source as a download, the poster, the storyboard."""
+
+from __future__ import annotations
+
+from email.utils import quote as quote_parameter
+from urllib.parse import quote
+
+from reelkit.catalog.playback import Playback
+from reelkit.delivery.answering import Answer
+from reelkit.delivery.conditional import entity_tag
+from reelkit.delivery.library import Library
+from reelkit.problems import NotFound
+
+__all__ = ["Files"]
+
+SHORT = "public, max-age=60"
+"""What may be replaced under the same address."""
+MP4 = {"mov": "video/mp4", "mp4": "video/mp4"}
+"""Content types of containers that may leave as source.mp4."""
+HOSTILE = ((b"content-security-policy", b"default-src 'none'; sandbox"),)
+"""The bytes are a stranger's. Should a browser ever take them for a page, it runs nothing."""
+
+
+class Files:
+    """Finds files by what viewers may see."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    async def source(self, view: Playback, download: bool) -> Answer:
+        """Return the source as an MP4 file. download: to be saved, not shown. Raises NotFound, NotStored."""
+        source = view.source
+        if source is None or source.probe is None or source.status != "ingested" or not view.video.mp4_support:
+            raise NotFound(name="videoId", detail="This video has no MP4 file to download.")
+        content_type = MP4.get(source.probe.container)
+        if content_type is None:
+            raise NotFound(name="videoId", detail="The source of this video is no MP4 file.")
+        headers: tuple[tuple[bytes, bytes], ...] = HOSTILE
+        if download:
+            headers = (*HOSTILE, (b"content-disposition", attachment(f"{view.video.title}.mp4")))
+        body = await self._library.stored(source.storage_key, source.size)
+        return Answer(body, content_type, entity_tag(source.id, source.checksum), SHORT, headers)
+
+    async def poster(self, view: Playback) -> Answer:
+        """Return the poster. Raises NotFound, NotStored."""
+        if view.source is None or view.source.poster_key is None:
+            raise NotFound(name="videoId", detail="This video has no thumbnail yet.")
+        return await self._image(view.source.poster_key, "image/jpeg")
+
+    async def storyboard(self, view: Playback, name: str) -> Answer:
+        """Return storyboard.vtt, or a sheet by the name that it has in there. Raises NotFound, NotStored."""
+        source = view.source
+        if source is not None and name == "storyboard.vtt" and source.storyboard_vtt_key is not None:
+            return await self._image(source.storyboard_vtt_key, "text/vtt; charset=utf-8")
+        for key in source.storyboard_keys if source is not None else ():
+            if key.rpartition("/")[2] == name:
+                return await self._image(key, "image/jpeg")
+        raise NotFound(name="videoId", detail="This video has no such storyboard.")
+
+    async def _image(self, key: str, content_type: str) -> Answer:
+        return Answer(await self._library.stored(key), content_type, entity_tag(key), SHORT)
+
+
+def attachment(filename: str) -> bytes:
+    """Return a Content-Disposition that saves under a name; RFC 6266, with a fallback for old clients."""
+    clean = "".join(char if char.isprintable() and char not in '/\\:*?"<>|' else "_" for char in filename)[-150:]
+    plain = clean.encode("ascii", "replace").decode().replace("?", "_")
+    return f"attachment; filename=\"{quote_parameter(plain)}\"; filename*=UTF-8''{quote(clean, safe='')}".encode()

@@ -1,0 +1,230 @@
+"""HLS of one video: master and media playlists, init and media segments, of packaged renditions and growing drafts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+import msgspec
+
+from reelkit.catalog.playback import Draft, Playback
+from reelkit.catalog.renditions import Rendition
+from reelkit.delivery.answering import IMMUTABLE, Answer
+from reelkit.delivery.bodies import BytesBody, PlannedBody
+from reelkit.delivery.caching import Cache
+from reelkit.delivery.conditional import entity_tag
+from reelkit.delivery.library import Library, Packaged
+from reelkit.media.mp4.tracks import Track
+from reelkit.media.playlists import AudioRendition, Segment, Variant, master_playlist, media_playlist
+
+__all__ = ["DRAFT_TRACK", "PLAYLIST", "Piece", "Segments"]
+
+PLAYLIST = "application/vnd.apple.mpegurl"
+DRAFT_TRACK = "av"
+"""Drafts are muxed: their one track in URLs."""
+DRAFT_TARGET = 4
+"""Target duration of drafts in seconds, which must not change while they grow; their segments last 2 s."""
+DRAFT_BANDWIDTH = 1_200_000
+"""Bits per second told of a draft before it was measured."""
+TEXT_BYTES = 16 << 20
+AUDIO_GROUP = "audio"
+MANIFEST = "public, max-age=1"
+"""Renditions join it one by one."""
+
+Piece = Literal["playlist", "init"] | int
+"""What of a track: its playlist, its init segment, or the segment of a number."""
+
+
+class _PieceKey(msgspec.Struct, frozen=True):
+    """Names a text or init segment of a packaged rendition. clock: see Library.packaged."""
+
+    rendition: Rendition
+    clock: Rendition | None
+    track: str
+    what: Literal["playlist", "init"]
+
+    def __hash__(self) -> int:
+        return hash((self.rendition.id, self.track, self.what))
+
+
+class Segments:
+    """Builds answers from views of videos."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._masters: Cache[_Master, BytesBody] = Cache(self._master, capacity=TEXT_BYTES, cost=_weight)
+        self._texts: Cache[_PieceKey, BytesBody] = Cache(self._text, capacity=TEXT_BYTES, cost=_weight)
+
+    async def manifest(self, view: Playback) -> Answer | None:
+        """Return the master playlist, None while there is nothing to play. Raises StorageError."""
+        if not view.playable:
+            return None
+        pictures = tuple(rendition for rendition in view.renditions if rendition.kind != "audio")
+        drafts = () if pictures else tuple(draft.rendition for draft in view.drafts if len(draft.segments) > 1)
+        body = await self._masters.get(_Master(pictures, _sounds(view), drafts))
+        return Answer(body, PLAYLIST, entity_tag(body.data), MANIFEST)
+
+    async def piece(self, view: Playback, rendition_id: str, track: str, what: Piece) -> Answer | None:
+        """Return one piece of a rendition, None when it has no such piece. Raises StorageError."""
+        rendition = next((r for r in view.renditions if r.id == rendition_id), None)
+        if rendition is None:
+            draft = next((d for d in view.drafts if d.rendition.id == rendition_id), None)
+            return None if draft is None or track != DRAFT_TRACK else await self._draft(draft, what)
+        clock = _clock(view) if rendition.kind == "audio" else None
+        packaged = await self._library.packaged(rendition, clock)
+        found = _track(packaged, track)
+        if found is None:
+            return None
+        tag = entity_tag(rendition.id, clock.id if clock else "", track, what)
+        content_type = "video/mp4" if found.kind == "video" else "audio/mp4"
+        if isinstance(what, int):
+            try:
+                plan = await asyncio.to_thread(packaged.packager.segment, found, what)
+            except IndexError:
+                return None
+            return Answer(PlannedBody(plan.head, plan.ranges, packaged.stored), content_type, tag, IMMUTABLE)
+        body = await self._texts.get(_PieceKey(rendition, clock, track, what))
+        return Answer(body, PLAYLIST if what == "playlist" else content_type, tag, IMMUTABLE)
+
+    async def _text(self, key: _PieceKey) -> BytesBody:
+        packaged = await self._library.packaged(key.rendition, key.clock)
+        track = _track(packaged, key.track)
+        assert track is not None
+        if key.what == "init":
+            return BytesBody(await asyncio.to_thread(packaged.packager.init_segment, track))
+        return BytesBody(await asyncio.to_thread(_media_text, packaged, track))
+
+    async def _draft(self, draft: Draft, what: Piece) -> Answer | None:
+        if what == "playlist":
+            entries = [Segment(f"{s.number}.m4s", s.duration) for s in draft.segments if s.number > 0]
+            longest = max((int(entry.duration + 0.5) for entry in entries), default=0)
+            text = media_playlist(
+                entries,
+                init="init.mp4",
+                ended=draft.complete,
+                kind="VOD" if draft.complete else "EVENT",
+                target_duration=max(DRAFT_TARGET, longest),
+            )
+            cache = "public, max-age=60" if draft.complete else "public, max-age=1"
+            return Answer(BytesBody(text.encode()), PLAYLIST, entity_tag(text), cache)
+        number = 0 if what == "init" else what
+        segment = next((s for s in draft.segments if s.number == number), None)
+        if segment is None or (what == 0):
+            return None
+        body = await self._library.stored(segment.storage_key)
+        return Answer(body, "video/mp4", entity_tag(segment.storage_key), IMMUTABLE)
+
+    async def _master(self, wanted: _Master) -> BytesBody:
+        pictures = [await self._library.packaged(rendition) for rendition in wanted.pictures]
+        sounds = None
+        if wanted.sounds is not None:
+            sounds = await self._library.packaged(wanted.sounds.rendition, wanted.sounds.clock)
+        return BytesBody((await asyncio.to_thread(_master_text, wanted, pictures, sounds)).encode())
+
+
+class _Sounds(msgspec.Struct, frozen=True):
+    """The rendition that the audio group is taken from."""
+
+    rendition: Rendition
+    clock: Rendition | None = None
+
+
+class _Master(msgspec.Struct, frozen=True):
+    """All that a master playlist depends on."""
+
+    pictures: tuple[Rendition, ...]
+    sounds: _Sounds | None
+    drafts: tuple[Rendition, ...]
+
+    def __hash__(self) -> int:
+        return hash((*(r.id for r in self.pictures), *(r.id for r in self.drafts)))
+
+
+def _sounds(view: Playback) -> _Sounds | None:
+    """Choose where sound comes from: an encoded track for all rungs, else the tracks of the copied source."""
+    for kind in ("audio", "copy"):
+        rendition = next((r for r in view.renditions if r.kind == kind), None)
+        if rendition is not None:
+            return _Sounds(rendition, _clock(view) if kind == "audio" else None)
+    return None
+
+
+def _clock(view: Playback) -> Rendition | None:
+    """Return the picture whose clock an encoded sound keeps: the copy, which its run follows, or any rung of that run."""
+    return next((r for kind in ("copy", "encoded") for r in view.renditions if r.kind == kind), None)
+
+
+def _track(packaged: Packaged, name: str) -> Track | None:
+    packager = packaged.packager
+    tracks = (packager.video_track, *packager.audio_tracks)
+    return next((track for track in tracks if track is not None and track.name == name), None)
+
+
+def _media_text(packaged: Packaged, track: Track) -> bytes:
+    packager = packaged.packager
+    entries = [Segment(f"{number}.m4s", duration) for number, duration in enumerate(packager.segments(track))]
+    if gap := packager.start_gap(track):
+        entries.insert(0, Segment("0.m4s", gap, gap=True))
+    independent = track.kind == "audio" or packager.independent
+    return media_playlist(entries, init="init.mp4", independent_segments=independent).encode()
+
+
+def _master_text(wanted: _Master, pictures: list[Packaged], sounds: Packaged | None) -> str:
+    seen = list(zip(wanted.pictures, pictures, strict=True))
+    silent = not any(packaged.packager.video_track for packaged in pictures)
+    audio: list[AudioRendition] = []
+    if sounds is not None and wanted.sounds is not None and not (pictures and silent):
+        tracks = enumerate(sounds.packager.audio_tracks, 1)
+        audio = [_audio(sounds, wanted.sounds.rendition, number, track) for number, track in tracks]
+    variants = [_variant(rendition, packaged, bool(audio)) for rendition, packaged in seen]
+    variants += [_draft_variant(draft) for draft in wanted.drafts]
+    independent = all(packaged.packager.independent for packaged in pictures)
+    return master_playlist(variants, audio, independent_segments=independent)
+
+
+def _variant(rendition: Rendition, packaged: Packaged, sounding: bool) -> Variant:
+    """Describe a rendition; one without picture is a variant by its sound."""
+    track = packaged.packager.video_track or packaged.packager.audio_tracks[0]
+    return Variant(
+        uri=f"{rendition.id}/{track.name}/playlist.m3u8",
+        bandwidth=rendition.bandwidth or packaged.packager.bandwidth(track)[0],
+        average_bandwidth=rendition.average_bandwidth,
+        codecs=track.codecs,
+        width=rendition.width,
+        height=rendition.height,
+        frame_rate=rendition.frame_rate,
+        audio=AUDIO_GROUP if sounding else None,
+        name=rendition.quality or None,
+    )
+
+
+def _draft_variant(draft: Rendition) -> Variant:
+    return Variant(
+        uri=f"{draft.id}/{DRAFT_TRACK}/playlist.m3u8",
+        bandwidth=draft.bandwidth or DRAFT_BANDWIDTH,
+        average_bandwidth=draft.average_bandwidth,
+        codecs=draft.codecs,
+        width=draft.width,
+        height=draft.height,
+        frame_rate=draft.frame_rate,
+        name=draft.quality or None,
+    )
+
+
+def _audio(packaged: Packaged, rendition: Rendition, number: int, track: Track) -> AudioRendition:
+    peak, average = packaged.packager.bandwidth(track)
+    return AudioRendition(
+        uri=f"{rendition.id}/{track.name}/playlist.m3u8",
+        name=f"Audio {number}" if track.language == "und" else track.language,
+        bandwidth=peak,
+        average_bandwidth=average,
+        codecs=track.codecs,
+        group=AUDIO_GROUP,
+        language=track.language,
+        default=number == 1,
+        channels=track.channels,
+    )
+
+
+def _weight(body: BytesBody) -> int:
+    return body.size + 512

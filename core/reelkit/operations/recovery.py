@@ -1,0 +1,83 @@
+"""What a dead process left: uploads that nobody feeds, stored sources that no job looks into, bytes nobody refers to."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from reelkit.catalog import doomed, work
+from reelkit.interfaces.storage import Storage
+from reelkit.jobs.runtime import Runtime
+
+__all__ = ["Presence", "recover", "sweep"]
+
+EVERY = 30.0
+"""Seconds between two looks."""
+
+log = structlog.get_logger("reelkit.recovery")
+
+
+class Presence:
+    """Says that a process that takes uploads is alive, by a lock that the kernel drops when it dies."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = -1
+
+    def enter(self) -> bool:
+        """Be present; True when no other process of this machine is, so that no upload can be under way."""
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except BlockingIOError:
+            alone = False
+        fcntl.flock(self._file, fcntl.LOCK_SH)
+        return alone
+
+    def leave(self) -> None:
+        """Be gone."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+async def recover(runtime: Runtime, alone: bool = False) -> None:
+    """Mend what is left over; safe at any time and from several processes. alone: nobody else takes uploads."""
+    uploads = await (work.fail_abandoned_uploads(timedelta(0)) if alone else work.fail_abandoned_uploads())
+    for source in uploads:
+        log.warning("an upload was interrupted", video=source.video_id, source=source.id)
+    for source in await work.unfinished_sources():
+        # The same job twice is one job.
+        await runtime.engine.submit("ingest", source.id, {"source_id": source.id})
+    await sweep(runtime.storage)
+
+
+async def sweep(storage: Storage) -> None:
+    """Remove the bytes that were let go of. What cannot be removed now is tried again the next time."""
+    while notes := await doomed.pending():
+        removed = 0
+        for note in notes:
+            try:
+                await remove(storage, note.prefix)
+            except Exception as error:
+                log.warning("bytes are removed later", prefix=note.prefix, error=str(error))
+                continue
+            await doomed.done(note)
+            removed += 1
+        if not removed:
+            return
+
+
+async def remove(storage: Storage, prefix: str) -> None:
+    """Delete an object, or all of a folder when the prefix ends with `/`. Raises StorageError."""
+    if not prefix.endswith("/"):
+        await storage.delete(prefix)
+        return
+    keys = [stored.key async for stored in storage.list(prefix)]
+    for key in keys:
+        await storage.delete(key)
