@@ -119,6 +119,10 @@ def place_audio(track: Track, origin: Fraction) -> Placed | None:
     first = 0
     if shown[0] < -_LEAD * track.timescale:
         first = int(np.searchsorted(shown, round(-_PREROLL * track.timescale)))
+    # Muxers that write no edit lists stretch the priming frame instead; players would skip as much of what follows.
+    durations = samples.durations_of(first, stop)
+    if first + 1 < stop and shown[first] < 0 and len(durations) > 1 and durations[0] > durations[1]:
+        first += 1
     if first >= stop:
         return None
     return _placed(samples, track, first, stop, offset, origin)
