@@ -25,7 +25,7 @@ async def ingested(scope: Scope, probe: Probe, *new: NewRendition) -> tuple[Sour
     video = await videos.create(scope, NewVideo(title="t", public=False))
     source = await sources.begin(scope, video.video_id)
     assert isinstance(source, Source)
-    await sources.uploaded(scope, source.id, 1, "")
+    await sources.uploaded(scope, source, 1, "")
     made = await work.publish_source(source.id, probe, index_key=f"{source.prefix}index", packageable=True, renditions=new)
     assert made is not None
     return source, made

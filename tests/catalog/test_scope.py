@@ -122,7 +122,7 @@ async def test_every_statement_of_scoped_modules_names_both_columns(
     source = await sources.begin(scope, video.video_id)
     assert isinstance(source, sources.Source)
     await sources.beat(scope, source.id)
-    await sources.uploaded(scope, source.id, 1, "")
+    await sources.uploaded(scope, source, 1, "")
     await sources.for_video(scope, video.video_id)
     await renditions.for_video(scope, video.video_id)
     await videos.page(scope, videos.VideoFilter(title="t", tags=("x",)))

@@ -30,7 +30,7 @@ async def doomed_prefixes() -> set[str]:
 async def test_a_source_goes_from_uploading_to_ingested(database: Database, scope: Scope, probe: Probe) -> None:
     source = await begun(scope)
     assert await sources.beat(scope, source.id)
-    assert await sources.uploaded(scope, source.id, 101, "ab" * 32)
+    assert await sources.uploaded(scope, source, 101, "ab" * 32)
     assert [s.id for s in await work.unfinished_sources()] == [source.id]
     assert await work.ingesting(source.id)
     assert await work.ingesting(source.id), "again after a restart is no error"
@@ -53,7 +53,7 @@ async def test_a_second_source_is_told_which_one_is_there(database: Database, sc
     source = await begun(scope)
 
     assert await sources.begin(scope, source.video_id) == SourceTaken(source)
-    await sources.uploaded(scope, source.id, 1, "")
+    await sources.uploaded(scope, source, 1, "")
     taken = await sources.begin(scope, source.video_id)
     assert isinstance(taken, SourceTaken) and taken.source.status == "uploaded"
     assert await sources.begin(scope, "vi-nowhere") is None
@@ -76,14 +76,14 @@ async def test_nobody_else_reaches_a_source(database: Database, scope: Scope, st
         assert await sources.begin(stranger, source.video_id) is None
         assert await sources.for_video(stranger, source.video_id) is None
         assert not await sources.beat(stranger, source.id)
-        assert not await sources.uploaded(stranger, source.id, 1, "")
+        assert not await sources.uploaded(stranger, source, 1, "")
         assert not await sources.remove(stranger, source.id)
     assert await sources.for_video(scope, source.video_id) == source
 
 
 async def test_a_failed_source_is_replaced_and_its_bytes_are_doomed(database: Database, scope: Scope) -> None:
     first = await begun(scope)
-    await sources.uploaded(scope, first.id, 1, "")
+    await sources.uploaded(scope, first, 1, "")
     assert await work.fail_source(first.id, "It is a text.\0")
     failed = await sources.for_video(scope, first.video_id)
     assert failed is not None and (failed.status, failed.failure) == ("failed", "It is a text.")
@@ -107,18 +107,25 @@ async def test_an_upload_that_was_cut_off_gives_way_after_a_minute_and_not_befor
 
     assert isinstance(second, Source)
     assert not await sources.beat(scope, first.id), "the slow client is told to stop"
-    assert not await sources.uploaded(scope, first.id, 5, "")
+    for note in await doomed.pending():
+        await doomed.done(note)
+    assert not await sources.uploaded(scope, first, 5, "")
+    assert await doomed_prefixes() == {first.prefix}, "what came after the sweep is swept again"
+    assert await sources.uploaded(scope, second, 5, "")
+    assert not await sources.uploaded(scope, second, 5, "")
+    assert await doomed_prefixes() == {first.prefix}, "what is acknowledged stays"
 
 
 async def test_abandoned_uploads_fail_with_a_reason(database: Database, scope: Scope) -> None:
     source = await begun(scope)
     finished = await begun(scope)
-    await sources.uploaded(scope, finished.id, 1, "")
+    await sources.uploaded(scope, finished, 1, "")
 
     assert await work.fail_abandoned_uploads() == []
     (failed,) = await work.fail_abandoned_uploads(timedelta(0))
 
     assert (failed.id, failed.status, failed.failure) == (source.id, "failed", "The upload was interrupted.")
+    assert not await sources.uploaded(scope, source, 1, ""), "it woke up too late"
     assert await doomed_prefixes() == {source.prefix}
 
 
@@ -126,7 +133,7 @@ async def test_a_job_of_a_deleted_video_publishes_nothing_and_leaves_nothing(
     database: Database, scope: Scope, probe: Probe
 ) -> None:
     source = await begun(scope)
-    await sources.uploaded(scope, source.id, 1, "")
+    await sources.uploaded(scope, source, 1, "")
     await work.ingesting(source.id)
     await videos.delete(scope, source.video_id)
     for note in await doomed.pending():
@@ -146,7 +153,7 @@ async def test_a_job_of_a_deleted_video_publishes_nothing_and_leaves_nothing(
 
 async def test_publishing_again_by_a_second_attempt_changes_nothing(database: Database, scope: Scope, probe: Probe) -> None:
     source = await begun(scope)
-    await sources.uploaded(scope, source.id, 1, "")
+    await sources.uploaded(scope, source, 1, "")
     assert await work.publish_source(source.id, probe, index_key="default/v/i1", packageable=True) is not None
 
     assert await work.publish_source(source.id, probe, index_key="default/v/i1", packageable=True) is None

@@ -137,10 +137,16 @@ async def beat(scope: Scope, id: str) -> bool:
     return await _step(scope, id, ("uploading",), {})
 
 
-async def uploaded(scope: Scope, id: str, size: int, checksum: str) -> bool:
+async def uploaded(scope: Scope, source: Source, size: int, checksum: str) -> bool:
     """Every byte is stored. False when the source was replaced or removed meanwhile: its bytes are doomed."""
     values = {SourceRow.size: size, SourceRow.checksum: checksum, SourceRow.status: "uploaded"}
-    return await _step(scope, id, ("uploading",), values)
+    async with transaction():
+        if await _step(scope, source.id, ("uploading",), values):
+            return True
+        # They may have been stored after the sweep of what was doomed with the row.
+        if await scoped(SourceRow, scope).one(SourceRow.id == source.id, SourceRow.status != "failed") is None:
+            await doomed.doom([source.prefix])
+        return False
 
 
 async def for_video(scope: Scope, video_id: str) -> Source | None:
