@@ -184,6 +184,8 @@ async def plan(source_id: str, new: Sequence[NewRendition]) -> tuple[Rendition, 
 
 async def start(rendition_ids: Sequence[str]) -> bool:
     """Note that an attempt encodes these renditions. False when one is gone or was started by another attempt."""
+    if not rendition_ids:
+        return True
     async with transaction():
         changed = await (
             unscoped(RenditionRow)
