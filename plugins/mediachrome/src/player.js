@@ -27,6 +27,15 @@ export async function createPlayer(root, cfg, net) {
   let failure = null;
 
   chrome.setAttribute("lang", cfg.lang);
+  // What media-chrome calls them does not fit what they say: aria-checked of a button, a label without a role,
+  // a plain button in a menu.
+  root.querySelector("media-captions-button").setAttribute("role", "switch");
+  root.querySelector("media-time-display").setAttribute("role", "timer");
+  for (const menu of root.querySelectorAll("media-settings-menu, [slot=submenu]")) {
+    menu.shadowRoot.querySelector("button[part~=back]").setAttribute("role", "menuitem");
+  }
+  // A frame without an origin of its own may not read the storyboard's cues otherwise.
+  if (window.origin === "null") video.crossOrigin = "anonymous";
   root.querySelector(".rk-title").textContent = cfg.title;
   const { accent, rates } = cfg.options ?? {};
   if (accent) chrome.style.setProperty("--reelkit-accent", accent);

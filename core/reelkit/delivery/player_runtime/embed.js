@@ -53,6 +53,11 @@ async function becomesPlayable() {
       // Offline, or the server restarts: the next try may work.
     }
     if (answer?.status === 200) return true;
+    if ([404, 410].includes(answer?.status) && !reloaded()) {
+      // It failed, or was deleted: the page itself knows which.
+      location.reload();
+      return false;
+    }
     if (answer && answer.status >= 400 && answer.status < 500 && ![408, 425, 429].includes(answer.status)) {
       const problem = await answer.json().catch(() => ({}));
       const words = { 401: "denied", 403: "denied", 404: "gone", 410: "gone" }[answer.status] ?? "failed";
@@ -62,6 +67,8 @@ async function becomesPlayable() {
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
+
+const reloaded = () => performance.getEntriesByType("navigation")[0]?.type === "reload";
 
 /** Show a sentence over the player. action: [label, callback] of a button. */
 function say(text, { detail, action, busy } = {}) {
