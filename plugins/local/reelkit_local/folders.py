@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -95,6 +96,23 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(folder: Path) -> list[Path]:
+    """Make a folder and those above it; return the ones whose list of names changed.
+
+    Others make and remove folders meanwhile, so each step asks the system, once. Raises FileNotFoundError when one was
+    removed again, NotADirectoryError when there is a file, OSError.
+    """
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        if not stat.S_ISDIR(folder.stat().st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from None
+        return []
+    except FileNotFoundError:
+        return [*make_folder(folder.parent), *make_folder(folder)]
+    return [folder.parent]
+
+
 class Folders:
     """The folders of one storage. objects/KEY: finished files; incoming/: files being written; uploads/ID/: multipart.
 
@@ -147,7 +165,7 @@ class Folders:
         final = self.path(key)
         while True:
             try:
-                made = self.make_parents(final)
+                made = make_folder(final.parent)
                 # link() fails when the name exists, in one step, whichever process asks: rename() would replace.
                 os.link(file, final)
             except FileExistsError as error:
@@ -168,19 +186,6 @@ class Folders:
                     # A delete may have taken the object and its folder away already.
                     with suppress(FileNotFoundError):
                         sync_folder(folder)
-
-    def make_parents(self, final: Path) -> list[Path]:
-        """Make the folders above a file; return those whose list of names changed. Raises OSError."""
-        missing: list[Path] = []
-        folder = final.parent
-        while not folder.is_dir():
-            if folder.exists():
-                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-            missing.append(folder)
-            folder = folder.parent
-        for missed in reversed(missing):
-            missed.mkdir(exist_ok=True)
-        return [missed.parent for missed in missing]
 
     def remove(self, key: str) -> None:
         """Remove an object and the folders that are empty without it; a missing one is no error."""

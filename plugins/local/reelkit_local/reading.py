@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator
@@ -56,6 +57,8 @@ async def read_range(path: Path, key: str, start: int, stop: int | None, threads
             chunk = read_cached(descriptor, position, wanted)
             if chunk is None:
                 chunk = await in_thread(threads, read_blocking, descriptor, position, wanted, key)
+            else:
+                await asyncio.sleep(0)  # A reader that never waits for anything else would starve the others.
             if not chunk:
                 return
             yield chunk
