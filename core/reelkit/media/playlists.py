@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -9,6 +10,7 @@ import msgspec
 
 __all__ = ["AudioRendition", "Segment", "Variant", "master_playlist", "media_playlist"]
 
+_GAP = 4
 _START_BANDWIDTH = 6_000_000
 
 
@@ -45,7 +47,7 @@ class AudioRendition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """One entry of a media playlist. duration: seconds. gap: there is nothing to fetch for this time."""
+    """One entry of a media playlist. duration: seconds. gap: there is nothing to fetch for this time, however long."""
 
     uri: str
     duration: float
@@ -97,6 +99,7 @@ def media_playlist(
     """
     if kind == "VOD" and not ended:
         raise ValueError("A VOD playlist has all of its segments; one that grows is an EVENT.")
+    segments = [piece for segment in segments for piece in (_gaps(segment) if segment.gap else [segment])]
     longest = max((_rounded(segment.duration) for segment in segments), default=1)
     if target_duration is None:
         if not ended:
@@ -117,6 +120,12 @@ def media_playlist(
     if ended:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
+
+
+def _gaps(segment: Segment) -> list[Segment]:
+    """Cut a gap into pieces that do not stretch the target duration."""
+    pieces = max(1, math.ceil(segment.duration / _GAP))
+    return [msgspec.structs.replace(segment, duration=segment.duration / pieces)] * pieces
 
 
 def _rounded(seconds: float) -> int:

@@ -119,15 +119,16 @@ class Packager:
         )
 
     def segments(self, track: Track) -> list[float]:
-        """Return how long each segment lasts, in seconds. Raises ValueError when the track cannot be packaged."""
+        """Return how long each segment lasts, in seconds; the first begins at start_gap. Raises ValueError when the track cannot be packaged."""
         return self._package(track).durations
 
     def start_gap(self, track: Track) -> float:
-        """Return after how many seconds a sound begins, when that is later than players bridge by themselves, else 0."""
+        """Return how many seconds there is nothing before a sound begins; 0 when players bridge it by themselves.
+
+        A playlist says it with a gap: hls.js takes a first segment that is over a second late for one of another clock.
+        """
         cut = self._package(track)
-        shown = cut.placed.shown(cut.placed.samples.composition_times(cut.firsts[0], cut.firsts[0] + 1))
-        late = int(shown[0]) / cut.placed.timescale
-        return late if track.kind == "audio" and late >= 1 else 0.0
+        return cut.begins[0] / cut.placed.timescale
 
     def init_segment(self, track: Track) -> bytes:
         """Return the init segment of a track. Raises ValueError when it cannot be packaged."""

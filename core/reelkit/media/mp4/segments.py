@@ -67,7 +67,7 @@ def audio_cuts(placed: Placed, times: Sequence[Fraction]) -> tuple[list[int], li
     """Cut a sound: first samples of the segments, and when they begin, in units, with the end as one more.
 
     times: seconds at which the picture is cut, ascending; behind the last one, and without a picture, every 4 s.
-    Times without sound between them make no segment.
+    Times without sound between them make no segment. A sound that begins within the first second begins at 0.
     """
     shown = placed.shown(placed.samples.composition_times(placed.first, placed.stop))
     limit = Fraction(placed.end, placed.timescale)
@@ -79,5 +79,6 @@ def audio_cuts(placed: Placed, times: Sequence[Fraction]) -> tuple[list[int], li
     units = np.array([-(-time.numerator * placed.timescale // time.denominator) for time in wanted], np.int64)
     found = np.searchsorted(shown, units)
     inner = sorted({int(place) for place in found if 0 < place < len(shown)})
-    begins = [0, *(int(shown[place]) for place in inner), max(placed.end, 0)]
+    late = int(shown[0]) if shown[0] >= placed.timescale else 0
+    begins = [late, *(int(shown[place]) for place in inner), max(placed.end, 0)]
     return [placed.first, *(placed.first + place for place in inner)], begins
