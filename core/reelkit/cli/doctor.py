@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from reelkit.cli.options import JsonOption, SiteOption, open_site, print_json
-from reelkit.doctor import examine
+from reelkit.doctor import Finding, examine
+from reelkit.site import SiteInvalid
 
 __all__ = ["doctor"]
 
@@ -16,11 +17,14 @@ async def doctor(*, site: SiteOption = None, json: JsonOption = False) -> int:
     """Check everything a site needs, and say how to mend what is not well.
 
     Looks at ffmpeg and its codecs, disk space and speed, the database, the storage, every plugin, the clock, the secrets
-    and the address. Nothing is changed. Exits with 1 when something fails. Example:
+    and the address. Exits with 1 when something fails. Example:
 
         reelkit doctor --site mysite
     """
-    findings = await examine(open_site(site))
+    try:
+        findings = await examine(open_site(site))
+    except SiteInvalid as refused:
+        findings = [Finding("site", "fail", fault) for fault in refused.faults]
     if json:
         print_json(findings)
     else:

@@ -8,6 +8,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from reelkit.cli.failure import CommandFailed, explain
+from reelkit.site_check import did_you_mean
 
 if TYPE_CHECKING:
     from cyclopts import App
@@ -51,6 +52,10 @@ def run(words: list[str]) -> int:
         from reelkit.cli.plugin_commands import add_plugin_commands
 
         add_plugin_commands(app, words)
+        if words[0] not in app:
+            known = [name for name in app if not name.startswith("-")]
+            text = f'unknown command "{words[0]}".{did_you_mean(words[0], known)} See: reelkit --help'
+            raise CommandFailed(text, exit_code=2)
     try:
         result: Any = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:

@@ -86,7 +86,7 @@ async def create(
 async def list_keys(*, site: SiteOption = None, project: ProjectOption = projects.DEFAULT, json: JsonOption = False) -> None:
     """List the API keys of a project, revoked ones too.
 
-    Example:
+    For example:
 
         reelkit keys list --site mysite
     """
@@ -116,7 +116,7 @@ async def revoke(
 ) -> None:
     """End an API key for good. Running servers refuse it within 5 s.
 
-    Example:
+    For example:
 
         reelkit keys revoke ke4Yk… --site mysite
     """

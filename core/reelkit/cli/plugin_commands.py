@@ -19,23 +19,24 @@ def add_plugin_commands(app: App, words: list[str]) -> None:
     folder = _named_site(words)
     if folder is None:
         return
-    for _, command in plugin_commands(load_plugins(load_site(folder)), app):
-        app.command(command)
+    for name, (_, command) in plugin_commands(load_plugins(load_site(folder)), app).items():
+        app.command(command, name=name)
 
 
-def plugin_commands(plugins: Plugins, app: App) -> list[tuple[str, App]]:
-    """Return the commands of every plugin, as (plugin, command). One that is taken is left out and its plugin blamed."""
+def plugin_commands(plugins: Plugins, app: App) -> dict[str, tuple[str, App]]:
+    """Return the commands of every plugin: name → (plugin, command). One that is taken is left out and its plugin blamed."""
     found: dict[str, tuple[str, App]] = {}
     for plugin in plugins.names:
         # An App for each, so that a plugin that fails half-way leaves nothing behind.
         own = App(name=plugin, help_flags=[], version_flags=[])
-        plugins.call("register_commands", plugin, commands=own)
+        if not plugins.attempt("register_commands", plugin, commands=own):
+            continue
         for name in own:
             if name in app or name in found:
                 plugins.blame(plugin, f'the command "{name}" is taken')
             else:
                 found[name] = plugin, own[name]
-    return list(found.values())
+    return found
 
 
 def _named_site(words: list[str]) -> Path | None:

@@ -29,7 +29,7 @@ class Listed(PluginReport, frozen=True):
 def list_plugins(*, site: SiteOption = None, json: JsonOption = False) -> None:
     """List a site's plugins in the order in which they are called.
 
-    Example:
+    For example:
 
         reelkit plugins list --site mysite
     """
@@ -102,6 +102,6 @@ def _commands(plugins: Plugins) -> dict[str, tuple[str, ...]]:
     from reelkit.cli.commands import make_app
 
     found: dict[str, tuple[str, ...]] = {}
-    for plugin, command in plugin_commands(plugins, make_app()):
-        found[plugin] = (*found.get(plugin, ()), *command.name)
+    for name, (plugin, _) in plugin_commands(plugins, make_app()).items():
+        found[plugin] = (*found.get(plugin, ()), name)
     return found

@@ -19,7 +19,7 @@ __all__ = ["new"]
 def new(folder: Annotated[Path, Parameter(name="DIR", help="A folder that is empty or does not exist yet.")]) -> None:
     """Make a new site: a site.toml that explains itself, a folder for plugins, a secret to sign with.
 
-    Example:
+    For example:
 
         reelkit site new mysite
         reelkit serve --site mysite

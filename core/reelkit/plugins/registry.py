@@ -111,12 +111,14 @@ class Plugins:
                 found.append((plugin.name, value))
         return found
 
-    def call(self, hook: str, plugin: str, **arguments: Any) -> Any:
-        """Call a contained hook of one plugin and return what it answered; None if it failed or has no such hook."""
+    def attempt(self, hook: str, plugin: str, **arguments: Any) -> bool:
+        """Call a contained hook of one plugin for its effect; return whether it has the hook and went well."""
         for other, implementation in self._implementations(hook):
             if other.name == plugin:
-                return self._call_contained_now(other, implementation, self._given(other, hook, arguments))
-        return None
+                before = other.budget.errors
+                self._call_contained_now(other, implementation, self._given(other, hook, arguments))
+                return other.budget.errors == before
+        return False
 
     async def notify(self, hook: str, **arguments: Any) -> None:
         """Tell every plugin of something, started in order and side by side; none can fail or delay the caller for long."""
