@@ -19,7 +19,9 @@ async def fragments(stream: asyncio.StreamReader, stall: float) -> AsyncIterator
     piece = bytearray()
     while True:
         try:
-            header = await asyncio.wait_for(stream.readexactly(8), stall)
+            # Not wait_for, which in Python 3.11 loses a cancellation that comes together with the bytes.
+            async with asyncio.timeout(stall):
+                header = await stream.readexactly(8)
             size, kind = struct.unpack(">I4s", header)
             if size == 1:
                 header += await stream.readexactly(8)

@@ -97,7 +97,7 @@ def _poster(probe: Probe, video: VideoStream) -> list[str]:
 def _sheets(board: Storyboard) -> list[str]:
     """Return what puts the first frame at or after each interval on sheets."""
     return [
-        f"select='gte(t,selected_n*{board.interval})'",
+        f"select='lt(selected_n,{board.tiles})*gte(t,selected_n*{board.interval})'",
         f"scale={board.width}:{board.height}",
         "setsar=1",
         "format=yuvj420p",

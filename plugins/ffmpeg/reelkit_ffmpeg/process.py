@@ -69,7 +69,9 @@ async def _positions(stream: asyncio.StreamReader, stall: float) -> AsyncIterato
     furthest, moved = 0.0, loop.time()
     while True:
         try:
-            line = await asyncio.wait_for(stream.readline(), max(0.001, moved + stall - loop.time()))
+            # Not wait_for, which in Python 3.11 loses a cancellation that comes together with a line.
+            async with asyncio.timeout_at(moved + stall):
+                line = await stream.readline()
         except TimeoutError:
             raise TranscodeFailed(f"Encoding stood still for {stall:.0f} seconds; the file may be damaged.") from None
         if not line:

@@ -34,7 +34,8 @@ def storyboard_of(video: VideoStream, duration: float) -> Storyboard:
         interval = max(1, math.ceil(duration / _SIDE**2))
     else:
         interval = max(10, math.ceil(duration / _MOST))
-    tiles = max(1, math.ceil(duration / interval))
+    # A rest of less than half an interval belongs to the tile before it.
+    tiles = max(1, math.ceil(duration / interval - 0.5))
     scale = min(_WIDTH / video.width, _TALLEST / video.height)
     return Storyboard(
         width=max(2, 2 * round(video.width * scale / 2)),
@@ -53,7 +54,7 @@ def webvtt(board: Storyboard, sheets: list[str], duration: float) -> str:
     for tile in range(min(board.tiles, per_sheet * len(sheets))):
         sheet, place = divmod(tile, per_sheet)
         row, column = divmod(place, board.columns)
-        start, end = tile * board.interval, min((tile + 1) * board.interval, duration)
+        start, end = tile * board.interval, (tile + 1) * board.interval if tile + 1 < board.tiles else duration
         where = f"{column * board.width},{row * board.height},{board.width},{board.height}"
         cues.append(f"{_clock(start)} --> {_clock(end)}\n{sheets[sheet]}#xywh={where}")
     return "\n\n".join(cues) + "\n"

@@ -50,7 +50,7 @@ def packager_of() -> Callable[[Path], Awaitable[Packager]]:
 
 @pytest.fixture
 def encode(transcoder: FfmpegTranscoder, tmp_path: Path) -> Callable[..., Awaitable[tuple[Probe, Ladder, Outputs]]]:
-    """Encode a whole ladder: await encode(path, key_frames=…) -> (probe, ladder, outputs); with key_frames the top is a copy."""
+    """Encode a ladder: await encode(path, key_frames=…) -> (probe, ladder, outputs); with key_frames the top is a copy."""
 
     async def run(
         path: Path, *, key_frames: list[float] | None = None, images: bool = True, folder: str = "made"

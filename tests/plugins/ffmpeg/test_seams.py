@@ -44,6 +44,7 @@ def source(request: pytest.FixtureRequest, sample: Callable[..., Path], ffmpeg: 
 def frame_times(path: Path) -> list[float]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
+        assert stream.time_base is not None
         times = [packet.pts * stream.time_base for packet in container.demux(stream) if packet.pts is not None]
     return sorted(float(time - min(times)) for time in times)
 
