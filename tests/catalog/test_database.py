@@ -122,7 +122,11 @@ async def test_a_task_that_outlives_its_transaction_writes_on_its_own(database: 
 
     async with database.transaction():
         task = asyncio.create_task(later())
-    ended.set()
+    with pytest.raises(KeyError):
+        async with database.transaction():
+            ended.set()
+            await asyncio.sleep(0.05)
+            raise KeyError
     await task
 
     assert (await videos.page(SCOPE)).total == 1
@@ -154,6 +158,30 @@ async def test_cancelled_writers_leave_no_transaction_open(database: Database, d
         await videos.create(SCOPE, NewVideo(title="still works"))
 
 
+async def test_a_writer_cancelled_twice_still_rolls_back(tmp_path: Path) -> None:
+    """Once inside a slow statement, and once more while it waits to roll back behind it."""
+    database = await open_database(Site(folder=tmp_path))
+    await migrate(database)
+    slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000000) SELECT MAX(i) FROM n"
+
+    async def write() -> None:
+        async with database.transaction():
+            await projects.create("half")
+            await database.fetch(slow)
+
+    task = asyncio.create_task(write())
+    await asyncio.sleep(0.05)
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0.01)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert await projects.create("next") is not None
+    assert [project.name for project in await projects.all_projects()] == ["next"]
+    await database.close()
+
+
 async def test_tables_belong_to_the_database_that_is_open(tmp_path: Path) -> None:
     first = await open_database(Site(folder=tmp_path / "first"))
     await migrate(first)
@@ -168,6 +196,8 @@ async def test_tables_belong_to_the_database_that_is_open(tmp_path: Path) -> Non
     second = await open_database(Site(folder=tmp_path / "second"))
     await migrate(second)
     assert await projects.named("one") is None
+    await first.close()
+    assert await projects.named("one") is None, "closing twice takes nothing from the next"
     await second.close()
 
 

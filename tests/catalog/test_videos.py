@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -52,29 +52,24 @@ async def test_nobody_else_sees_counts_or_deletes_a_video(database: Database, sc
     assert (await videos.page(scope)).total == 1
 
 
-@pytest.mark.parametrize("sort_by", ["title", "createdAt", "publishedAt", "updatedAt"])
-@pytest.mark.parametrize("sort_order", ["asc", "desc"])
-async def test_pages_hold_every_video_once_and_in_order(
-    database: Database, scope: Scope, sort_by: videos.SortBy, sort_order: Literal["asc", "desc"]
-) -> None:
-    titles = ["b", "a", "Z", "é", "e", "E", "Ö", "_", "1"]
-    for title in titles:
+async def test_pages_hold_every_video_once_and_in_order(database: Database, scope: Scope) -> None:
+    for title in ("b", "a", "Z", "é", "e", "E", "Ö", "_", "1"):
         await videos.create(scope, NewVideo(title=title))
+    orders: tuple[Literal["asc", "desc"], ...] = ("asc", "desc")
 
-    pages = [await videos.page(scope, None, sort_by, sort_order, n, 2) for n in range(1, 7)]
-
-    assert [len(page.items) for page in pages] == [2, 2, 2, 2, 1, 0]
-    assert {page.total for page in pages} == {9}
-    seen = [video for page in pages for video in page.items]
-    assert len({video.video_id for video in seen}) == 9
-    if sort_by == "title":
-        keys = [video.title for video in seen]
-        folded = ["1", "_", "a", "b", "e", "e", "e", "o", "z"]
-        assert [fold(key) for key in keys] == (folded if sort_order == "asc" else folded[::-1])
-    else:
-        order = [(video.created_at, video.video_id) for video in seen]
-        for earlier, later in pairwise(order):
-            assert (earlier < later) == (sort_order == "asc")
+    for sort_by, sort_order in product(SORT, orders):
+        pages = [await videos.page(scope, None, sort_by, sort_order, n, 2) for n in range(1, 7)]
+        assert [len(page.items) for page in pages] == [2, 2, 2, 2, 1, 0]
+        assert {page.total for page in pages} == {9}
+        seen = [video for page in pages for video in page.items]
+        assert len({video.video_id for video in seen}) == 9
+        if sort_order == "desc":
+            seen.reverse()
+        if sort_by == "title":
+            assert [fold(video.title) for video in seen] == ["1", "_", "a", "b", "e", "e", "e", "o", "z"]
+        else:
+            order = [(video.created_at, video.video_id) for video in seen]
+            assert order == sorted(order)
 
 
 async def test_filters_ignore_case_and_accents_and_take_wildcards_literally(database: Database, scope: Scope) -> None:
@@ -142,27 +137,24 @@ async def test_a_delete_that_fails_dooms_nothing(database: Database, scope: Scop
     assert (await videos.page(scope)).total == 1
 
 
-@pytest.mark.parametrize("prefix", ["", "/", "default", "default/", "default/vi1", "//", "default//", "/default/vi1/"])
-async def test_nothing_wider_than_a_video_can_be_doomed(database: Database, prefix: str) -> None:
-    with pytest.raises(ValueError, match="refusing to doom"):
-        await doomed.doom([prefix])
+async def test_nothing_wider_than_a_video_can_be_doomed(database: Database) -> None:
+    for prefix in ("", "/", "default", "default/", "default/vi1", "//", "default//", "/default/vi1/"):
+        with pytest.raises(ValueError, match="refusing to doom"):
+            await doomed.doom([prefix])
+    assert await doomed.pending() == []
 
 
-@pytest.mark.parametrize(
-    ("new", "field"),
-    [
+async def test_text_that_no_database_keeps_is_refused_by_name(database: Database, scope: Scope) -> None:
+    for new, field in (
         (NewVideo(title="a\0b"), "title"),
         (NewVideo(title="a", description="\ud800"), "description"),
         (NewVideo(title="a", tags=("ok", "\0")), "tags"),
         (NewVideo(title="a", metadata=(Metadata("k", "\0"),)), "metadata"),
-    ],
-)
-async def test_text_that_no_database_keeps_is_refused_by_name(
-    database: Database, scope: Scope, new: NewVideo, field: str
-) -> None:
-    with pytest.raises(InvalidAttribute) as refused:
-        await videos.create(scope, new)
-    assert refused.value.name == field
+    ):
+        with pytest.raises(InvalidAttribute) as refused:
+            await videos.create(scope, new)
+        assert refused.value.name == field
+    assert (await videos.page(scope)).total == 0
 
 
 async def test_ids_of_any_shape_are_just_not_found(database: Database, scope: Scope) -> None:

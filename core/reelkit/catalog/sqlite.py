@@ -154,7 +154,7 @@ class Transaction(BaseTransaction):
         engine = self._engine
         await engine.acquire_writer()
         try:
-            await asyncio.shield(engine.writer.fetch("BEGIN IMMEDIATE"))
+            await engine.writer.fetch("BEGIN IMMEDIATE")
         except BaseException as error:
             # Cancelled, BEGIN may still succeed on its thread: roll back behind it, and only then let others in.
             engine.release_after(engine.writer.finish("ROLLBACK"))
