@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import http.client
-import os
+import shutil
 import socket
+import statistics
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
+import httpx
 import psutil
+from reelkit.testing.servers import run_nginx
 
+from tests.bench.instance import run_instance
 from tests.bench.results import Row
+from tests.bench.samples import looped
 
 __all__ = ["run"]
 
@@ -23,7 +28,13 @@ GIB = 1024**3
 
 
 def send_file(
-    port: int, method: str, path: str, file: Path, headers: dict[str, str], wrap: tuple[bytes, bytes] = (b"", b"")
+    port: int,
+    method: str,
+    path: str,
+    file: Path,
+    headers: dict[str, str],
+    wrap: tuple[bytes, bytes] = (b"", b""),
+    on_sent: Callable[[], None] = lambda: None,
 ) -> float:
     """Send a file as a request body by sendfile, between the two wrappings; return seconds until the answer came."""
     size = file.stat().st_size + len(wrap[0]) + len(wrap[1])
@@ -34,6 +45,7 @@ def send_file(
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode() + wrap[0])
         connection.sendfile(body)
         connection.sendall(wrap[1])
+        on_sent()
         response = http.client.HTTPResponse(connection)
         response.begin()
         answer = response.read()
@@ -41,3 +53,99 @@ def send_file(
     if response.status not in (200, 201, 204):
         raise RuntimeError(f"{method} {path}: {response.status} {answer[:300]!r}")
     return took
+
+
+@dataclass
+class Watch:
+    """What the server and its other clients felt during an upload. peak: bytes; pings: seconds."""
+
+    before: int = 0
+    peak: int = 0
+    pings: list[float] = field(default_factory=list)
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory of a process and its children."""
+    parent = psutil.Process(pid)
+    return sum(process.memory_info().rss for process in [parent, *parent.children(recursive=True)])
+
+
+@contextmanager
+def watched(port: int, pid: int) -> Iterator[Watch]:
+    """Ask for /healthz 20 times a second on one connection and sample the memory until the block ends."""
+    watch, stop = Watch(before=resident(pid)), threading.Event()
+
+    def look() -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        while not stop.wait(0.05):
+            started = time.perf_counter()
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+            watch.pings.append(time.perf_counter() - started)
+            watch.peak = max(watch.peak, resident(pid))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        stop.set()
+        thread.join()
+
+
+def multipart(name: str) -> tuple[dict[str, str], tuple[bytes, bytes]]:
+    """Return the headers and the bytes before and after the one file of a form."""
+    boundary = "reelkit-bench-0f3a"
+    head = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\nContent-Type: video/mp4\r\n\r\n'
+    )
+    headers = {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    return headers, (head.encode(), f"\r\n--{boundary}--\r\n".encode())
+
+
+def big_file(folder: Path) -> Path:
+    """Return a playable MP4 of 2 GiB: the minute, looped, then a `free` box of whatever is missing."""
+    path = folder / "2GiB.mp4"
+    if not path.exists():
+        half = path.with_suffix(".part")
+        shutil.copyfile(looped(folder, 20), half)
+        missing = 2 * GIB - half.stat().st_size
+        with half.open("ab") as file:
+            file.write(struct.pack(">I4sQ", 1, b"free", missing))
+            file.truncate(2 * GIB)
+        half.rename(path)
+    return path
+
+
+def run(folder: Path, cache: Path) -> Iterator[Row]:
+    """Measure both bodies and the baseline, each three times in turn, and take the medians."""
+    file = big_file(cache)
+    rates: dict[str, list[float]] = {"nginx": [], "multipart": [], "raw": []}
+    pings: list[float] = []
+    growth = 0
+    nginx_root = folder / "nginx"
+    (nginx_root / "put").mkdir(parents=True)
+    rules = "client_max_body_size 0; root put; location / { dav_methods PUT; }"
+    with run_nginx(nginx_root, rules) as nginx, run_instance(folder / "instance") as instance:
+        nginx_port = int(nginx.url.rsplit(":", 1)[1])
+        for turn in range(3):
+            rates["nginx"].append(send_file(nginx_port, "PUT", f"/{turn}.mp4", file, {}))
+            (nginx_root / "put" / f"{turn}.mp4").unlink()
+            for kind in ("multipart", "raw"):
+                headers, wrap = multipart(file.name) if kind == "multipart" else ({"Content-Type": "video/mp4"}, (b"", b""))
+                video = instance.new_video(kind)
+                with watched(instance.port, instance.pid) as watch:
+                    path = f"/videos/{video}/source"
+                    rates[kind].append(send_file(instance.port, "POST", path, file, headers | instance.authorization, wrap))
+                pings += watch.pings
+                growth = max(growth, watch.peak - watch.before) if turn else growth
+                httpx.delete(f"{instance.url}/videos/{video}", headers=instance.authorization).raise_for_status()
+    seconds = {kind: statistics.median(taken) for kind, taken in rates.items()}
+    beside = f"nginx PUT {2 / seconds['nginx']:.2f} GiB/s"
+    for kind, limit in (("multipart", "≥ 0.8"), ("raw", "≥ 1.4")):
+        ratio = seconds["nginx"] / seconds[kind]
+        name = f"2 GiB {kind}: {2 / seconds[kind]:.2f} GiB/s"
+        yield Row(topic="upload", name=name, figure=ratio, unit="x nginx", limit=limit, beside=beside)
+    yield Row(topic="upload", name="memory growth", figure=growth / 2**20, unit="MiB", limit="≤ 32")
+    p99 = sorted(pings)[int(len(pings) * 0.99)] * 1000
+    yield Row(topic="upload", name="p99 of other requests meanwhile", figure=p99, unit="ms", limit="≤ 60")
