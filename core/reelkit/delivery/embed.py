@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from math import gcd
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,17 @@ from reelkit.delivery.pages import Page, content_security_policy, new_nonce
 from reelkit.interfaces.player import Player
 from reelkit.site import Site
 
-__all__ = ["RUNTIME", "EmbedOptions", "EmbedPages", "EmbedVideo", "embed_snippet", "embed_video", "read_options", "seconds"]
+__all__ = [
+    "RUNTIME",
+    "EmbedOptions",
+    "EmbedPages",
+    "EmbedVideo",
+    "embed_snippet",
+    "embed_video",
+    "read_options",
+    "seconds",
+    "shape",
+]
 
 RUNTIME = Path(__file__).parent / "player_runtime"
 
@@ -104,9 +115,15 @@ def read_options(query: Mapping[str, str]) -> EmbedOptions:
     )
 
 
+def shape(video: EmbedVideo) -> tuple[int, int]:
+    """Return the aspect ratio of the picture in lowest terms; 16 to 9 while it is unknown."""
+    common = gcd(video.width, video.height)
+    return (video.width // common, video.height // common) if video.width and video.height else (16, 9)
+
+
 def embed_snippet(site: Site, video: EmbedVideo) -> str:
     """Return the HTML that people paste into their pages: a frame that keeps the video's shape at any width."""
-    width, height = (video.width, video.height) if video.width and video.height else (16, 9)
+    width, height = shape(video)
     address = escape(f"{site.site.base_url.rstrip('/')}/embed/vod/{video.video_id}")
     title = escape(video.title)
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from litestar import HttpMethod, Request, Response
+from litestar import HttpMethod, MediaType, Request, Response
 from litestar.handlers import HTTPRouteHandler, route
 
 from reelkit.catalog import videos
@@ -46,7 +46,7 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
         """Answer a file of the player or the runtime."""
         asset = embed.asset(name, hash, file)
         if asset is None:
-            return Response(b"", status_code=404, headers={"Cache-Control": "no-store"}, media_type="text/plain")
+            return Response(b"", status_code=404, headers={"Cache-Control": "no-store"}, media_type=MediaType.TEXT)
         body, headers = asset.choose(request.headers.get("accept-encoding", ""))
         return Response(body, headers=headers, media_type=asset.type)
 
@@ -57,7 +57,7 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
         number = int(asked) if asked.isascii() and asked.isdigit() and 0 < len(asked) < 8 else 1
         listed = await videos.page(Scope(DEFAULT), current_page=max(number, 1), page_size=PAGE_SIZE)
         found = await asyncio.gather(*(seen_by_anybody(video.video_id) for video in listed.items))
-        shown = tuple(watch_video(one) for one in found if one is not None)
+        shown = tuple(watch_video(one) for one in found if one is not None and one.source is not None)
         return answer(watch.list(shown, max(number, 1), listed.total))
 
     @route("/watch/{video_id:str}", http_method=READS, include_in_schema=False, name="watch")
@@ -88,4 +88,4 @@ def watch_video(found: Playback) -> WatchVideo:
 
 def answer(page: Page) -> Response[bytes]:
     """Return a page as a response."""
-    return Response(page.html.encode(), status_code=page.status, headers=page.headers, media_type="text/html; charset=utf-8")
+    return Response(page.html.encode(), status_code=page.status, headers=page.headers, media_type=MediaType.HTML)

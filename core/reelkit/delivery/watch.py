@@ -9,7 +9,7 @@ import jinja2
 import msgspec
 
 from reelkit.delivery.assets import AssetFolder
-from reelkit.delivery.embed import RUNTIME, EmbedVideo, embed_snippet
+from reelkit.delivery.embed import RUNTIME, EmbedVideo, embed_snippet, shape
 from reelkit.delivery.pages import Page, content_security_policy, new_nonce
 from reelkit.site import Site
 
@@ -42,8 +42,8 @@ class WatchPages:
 
     def watch(self, video: WatchVideo) -> Page:
         """Return the page of one video."""
-        shape = (video.embed.width or 16, video.embed.height or 9)
-        return self.render("watch/video.html", video=video, shape=shape, snippet=embed_snippet(self.site, video.embed))
+        snippet = embed_snippet(self.site, video.embed)
+        return self.render("watch/video.html", video=video, shape=shape(video.embed), snippet=snippet)
 
     def missing(self) -> Page:
         """Return the page for a video that does not exist or is not for everybody."""
