@@ -1,0 +1,117 @@
+"""One job from its queue to its end: attempts, waits between them, progress, scratch, and what is told of a failure."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from reelkit.jobs.durable import Durable
+from reelkit.jobs.job import JobContext, JobKind, PermanentFailure
+from reelkit.jobs.ledger import Ledger
+from reelkit.jobs.progress import Progress
+from reelkit.jobs.scratch import Scratch
+
+__all__ = ["Attempts"]
+
+DEADLY = 3
+"""A job under which the process died so many times in a row is not started again."""
+
+BACKOFF = 4.0
+
+log = logging.getLogger(__name__)
+
+Outcome = dict[str, Any]
+"""{"failure": the reason or None, "again": whether another attempt may help}: what the engine keeps of a step."""
+
+
+class Attempts:
+    """Does the jobs that this process has taken, on the event loop that it was launched on."""
+
+    def __init__(self, kinds: Mapping[str, JobKind], durable: Durable, ledger: Ledger, scratch: Scratch) -> None:
+        self.stopping = False
+        self._kinds = kinds
+        self._durable = durable
+        self._ledger = ledger
+        self._scratch = scratch
+        self._tasks: set[asyncio.Task[Any]] = set()
+        # The queue counts too, but with a delay in which it may hand over one job too many.
+        self._slots = {name: asyncio.Semaphore(kind.concurrency) for name, kind in kinds.items()}
+
+    async def run(self, kind: str, key: str, payload: dict[str, Any]) -> Outcome:
+        """Do one job: the body of its workflow. After a crash it runs again from the top, over the steps already kept."""
+        task = asyncio.current_task()
+        assert task is not None
+        if self.stopping:
+            raise asyncio.CancelledError
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        how = self._kinds.get(kind)
+        if how is None:
+            return {"failure": f"This site knows no jobs of the kind {kind}."}
+        async with self._slots[kind]:
+            outcome: Outcome = {"failure": None}
+            for number in range(1, how.attempts + 1):
+                if number > 1:
+                    await self._durable.sleep(how.backoff * BACKOFF ** (number - 2))
+                outcome = await self._durable.step("attempt", self._attempt, kind, key, payload, number)
+                if outcome["failure"] is None or not outcome["again"]:
+                    break
+            if outcome["failure"] is not None and how.failed is not None:
+                await self._durable.step("failed", self._tell, kind, key, payload, outcome["failure"])
+        return {"failure": outcome["failure"]}
+
+    async def end(self) -> None:
+        """Cancel what runs and return when it has stopped."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        # There is a free slot now.
+        self._durable.wake()
+
+    async def _attempt(self, kind: str, key: str, payload: dict[str, Any], number: int) -> Outcome:
+        id = f"{kind}:{key}"
+        interrupted = await asyncio.to_thread(self._ledger.begin, id)
+        if interrupted >= DEADLY:
+            await asyncio.to_thread(self._ledger.end, id)
+            return {"failure": f"It stopped the process that ran it {interrupted} times.", "again": False}
+        scratch = await asyncio.to_thread(self._scratch.make, id)
+        progress = Progress(lambda value: self._ledger.report(id, value))
+        try:
+            await self._kinds[kind].run(JobContext(kind, key, number, scratch, progress.report), payload)
+        except PermanentFailure as failure:
+            log.info("Job %s failed: %s", id, failure)
+            return {"failure": str(failure), "again": False}
+        except asyncio.CancelledError:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            # Not ours: something that the job awaited was cancelled. Let out, it would look like the end of the process.
+            log.exception("Job %s, attempt %d: cancelled from within", id, number)
+            return {"failure": "Something that it waited for was cancelled.", "again": True}
+        except Exception as error:
+            log.exception("Job %s, attempt %d", id, number)
+            return {"failure": str(error) or type(error).__name__, "again": True}
+        finally:
+            await progress.stop()
+            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+            await asyncio.to_thread(self._ledger.end, id)
+        return {"failure": None, "again": False}
+
+    async def _tell(self, kind: str, key: str, payload: dict[str, Any], reason: str) -> Outcome:
+        failed = self._kinds[kind].failed
+        assert failed is not None
+        for pause in (1.0, 5.0, None):
+            try:
+                await failed(payload, reason)
+                break
+            except Exception:
+                log.exception("The failure of job %s:%s could not be told", kind, key)
+                if pause is not None:
+                    await asyncio.sleep(pause)
+        return {}

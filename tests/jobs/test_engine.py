@@ -1,0 +1,160 @@
+"""What every site can rely on, embedded or in a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+
+async def test_a_submitted_job_is_done(ground: Any) -> None:
+    engine = await ground.engine(run=True)
+    await engine.submit("sleep", "a", {"seconds": 0.2})
+    status = await engine.wait("sleep", "a", timeout=20)
+    assert (status.state, status.progress, status.failure) == ("done", 1.0, None)
+    assert [m.word for m in ground.marks(key="a")] == ["start", "end"]
+
+
+async def test_the_same_key_is_one_job_also_after_its_end(ground: Any) -> None:
+    engine = await ground.engine(run=True)
+    await asyncio.gather(*(engine.submit("sleep", "a", {"seconds": 0.1}) for _ in range(5)))
+    await engine.wait("sleep", "a", timeout=20)
+    await engine.submit("sleep", "a", {"seconds": 0.1})
+    await engine.submit("sleep", "b", {"seconds": 0.1})
+    await engine.wait("sleep", "b", timeout=20)
+    assert len(ground.marks("start", key="a")) == 1
+
+
+async def test_a_failing_job_is_tried_again_until_it_works(ground: Any) -> None:
+    engine = await ground.engine(run=True)
+    await engine.submit("flaky", "a", {"works": 3})
+    assert (await engine.wait("flaky", "a", timeout=20)).state == "done"
+    assert [m.number for m in ground.marks("start", key="a")] == [1, 2, 3]
+    assert ground.told() == []
+
+
+async def test_a_job_that_keeps_failing_fails_with_its_reason(ground: Any) -> None:
+    engine = await ground.engine(run=True)
+    await engine.submit("flaky", "a", {"works": 9, "name": "clip"})
+    status = await engine.wait("flaky", "a", timeout=20)
+    assert (status.state, status.failure) == ("failed", "The storage is away.")
+    assert len(ground.marks("start", key="a")) == 3
+    assert ground.told() == ["clip: The storage is away."]
+
+
+async def test_a_permanent_failure_is_not_tried_again(ground: Any) -> None:
+    engine = await ground.engine(run=True)
+    await engine.submit("hopeless", "a", {"name": "clip"})
+    status = await engine.wait("hopeless", "a", timeout=20)
+    assert (status.state, status.failure) == ("failed", "The file has no video.")
+    assert len(ground.marks("start", key="a")) == 1
+    assert ground.told() == ["clip: The file has no video."]
+
+
+async def test_a_cancellation_inside_a_job_is_a_failure_like_others(embedded: Any) -> None:
+    engine = await embedded.engine(run=True)
+    await engine.submit("confused", "a", {})
+    assert (await engine.wait("confused", "a", timeout=20)).state == "done"
+    assert [m.number for m in embedded.marks("start", key="a")] == [1, 2]
+
+
+async def test_no_more_jobs_of_a_kind_run_at_once_than_it_allows(ground: Any) -> None:
+    engine = await ground.engine(run=True)
+    for number in range(7):
+        await engine.submit("sleep", f"k{number}", {"seconds": 0.3})
+    for number in range(7):
+        await engine.wait("sleep", f"k{number}", timeout=30)
+    running = most = 0
+    for mark in ground.marks(kind="sleep"):
+        running += 1 if mark.word == "start" else -1
+        most = max(most, running)
+    assert most == 2
+
+
+async def test_urgent_jobs_start_first(embedded: Any) -> None:
+    engine = await embedded.engine(run=True)
+    for key in ("first", "second"):
+        await engine.submit("sleep", key, {"seconds": 1.0})
+    await asyncio.to_thread(embedded.await_marks, "start", None, 2)
+    await engine.submit("sleep", "later", {"seconds": 0.01}, priority=10)
+    await engine.submit("sleep", "sooner", {"seconds": 0.01}, priority=1)
+    await engine.wait("sleep", "later", timeout=20)
+    starts = [m.key for m in embedded.marks("start")]
+    assert starts.index("sooner") < starts.index("later")
+
+
+async def test_an_idle_engine_starts_a_job_at_once(embedded: Any) -> None:
+    engine = await embedded.engine(run=True)
+    waits = []
+    for number in range(10):
+        await asyncio.sleep(0.1)
+        begun = time.perf_counter()
+        await engine.submit("sleep", f"k{number}", {"seconds": 0.0})
+        await asyncio.to_thread(embedded.await_marks, "start", f"k{number}")
+        waits.append(time.perf_counter() - begun)
+    # Measured 0.02 s alone on the machine; polling would take seconds.
+    assert sorted(waits)[5] < 0.5
+
+
+async def test_an_unknown_kind_is_refused(embedded: Any) -> None:
+    engine = await embedded.engine()
+    with pytest.raises(KeyError):
+        await engine.submit("transmogrify", "a", {})
+
+
+async def test_an_unknown_job_has_no_status(embedded: Any) -> None:
+    engine = await embedded.engine()
+    assert await engine.status("sleep", "nobody") is None
+    await engine.cancel("sleep", "nobody")
+    with pytest.raises(LookupError):
+        await engine.wait("sleep", "nobody")
+
+
+async def test_the_scratch_of_an_attempt_is_removed(embedded: Any) -> None:
+    engine = await embedded.engine(run=True)
+    await engine.submit("sleep", "a", {"seconds": 0.3})
+    await asyncio.to_thread(embedded.await_marks, "start", "a")
+    assert len(list((embedded.folder / "data" / "scratch").rglob("half"))) == 1
+    await engine.wait("sleep", "a", timeout=20)
+    assert list((embedded.folder / "data" / "scratch").rglob("half")) == []
+
+
+async def test_stopping_puts_a_running_job_back(ground: Any) -> None:
+    engine = await ground.engine(run=True)
+    await engine.submit("sleep", "a", {"seconds": 5})
+    await asyncio.to_thread(ground.await_marks, "start", "a")
+    ground.engines.clear()
+    await engine.stop()
+    other = await ground.engine()
+    status = await other.status("sleep", "a")
+    assert status is not None and status.state == "queued"
+    again = await ground.engine(run=True)
+    assert (await again.wait("sleep", "a", timeout=20)).state == "done"
+    # The interrupted attempt was nobody's fault.
+    assert [m.number for m in ground.marks("start", key="a")] == [1, 1]
+
+
+async def test_periodic_work_runs_once_an_interval(ground: Any) -> None:
+    runs: list[float] = []
+
+    async def work() -> None:
+        runs.append(time.monotonic())
+
+    engine = await ground.engine(run=True)
+    engine.schedule("test.work", 1.0, work)
+    engine.schedule("test.work", 1.0, work)  # as another process would
+    await asyncio.sleep(3.5)
+    assert 3 <= len(runs) <= 4
+    assert all(later - earlier >= 0.95 for earlier, later in pairwise(runs))
+
+
+async def test_the_thread_pool_of_the_server_stays_its_own(embedded: Any) -> None:
+    engine = await embedded.engine(run=True)
+    await engine.submit("sleep", "a", {"seconds": 0.0})
+    await engine.wait("sleep", "a", timeout=20)
+    embedded.engines.clear()
+    await engine.stop()
+    assert await asyncio.to_thread(lambda: 7) == 7
