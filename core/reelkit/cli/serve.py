@@ -67,8 +67,8 @@ def _command(host: str, port: int, workers: int, url: str) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # glibc keeps an arena of freed memory per thread; two are enough and keep an idle server small.
-    return {"MALLOC_ARENA_MAX": "2", **os.environ}
+    # glibc keeps an arena of freed memory per thread, numpy's BLAS a buffer: two and one keep an idle server small.
+    return {"MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1", **os.environ}
 
 
 def _free_port(host: str, port: int) -> int:
