@@ -163,8 +163,6 @@ def _track(packaged: Packaged, name: str) -> Track | None:
 def _media_text(packaged: Packaged, track: Track) -> bytes:
     packager = packaged.packager
     entries = [Segment(f"{number}.m4s", duration) for number, duration in enumerate(packager.segments(track))]
-    if gap := packager.start_gap(track):
-        entries.insert(0, Segment("0.m4s", gap, gap=True))
     independent = track.kind == "audio" or packager.independent
     return media_playlist(entries, init="init.mp4", independent_segments=independent).encode()
 

@@ -1,8 +1,7 @@
-"""Playlists: text builders for HLS. RFC 8216, and draft-pantos-hls-rfc8216bis for CHANNELS and EXT-X-GAP."""
+"""Playlists: text builders for HLS. RFC 8216, and draft-pantos-hls-rfc8216bis for CHANNELS."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -10,7 +9,6 @@ import msgspec
 
 __all__ = ["AudioRendition", "Segment", "Variant", "master_playlist", "media_playlist"]
 
-_GAP = 4
 _START_BANDWIDTH = 6_000_000
 
 
@@ -47,11 +45,10 @@ class AudioRendition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """One entry of a media playlist. duration: seconds. gap: there is nothing to fetch for this time, however long."""
+    """One entry of a media playlist. duration: seconds."""
 
     uri: str
     duration: float
-    gap: bool = False
 
 
 def master_playlist(
@@ -99,7 +96,6 @@ def media_playlist(
     """
     if kind == "VOD" and not ended:
         raise ValueError("A VOD playlist has all of its segments; one that grows is an EVENT.")
-    segments = [piece for segment in segments for piece in (_gaps(segment) if segment.gap else [segment])]
     longest = max((_rounded(segment.duration) for segment in segments), default=1)
     if target_duration is None:
         if not ended:
@@ -107,25 +103,16 @@ def media_playlist(
         target_duration = max(longest, 1)
     elif longest > target_duration:
         raise ValueError(f"A segment of {longest} s does not fit a target duration of {target_duration} s.")
-    gaps = any(segment.gap for segment in segments)
-    lines = ["#EXTM3U", f"#EXT-X-VERSION:{8 if gaps else 7}", f"#EXT-X-TARGETDURATION:{target_duration}"]
+    lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{target_duration}"]
     lines += ["#EXT-X-MEDIA-SEQUENCE:0", f"#EXT-X-PLAYLIST-TYPE:{kind}"]
     if independent_segments:
         lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
     lines.append(f"#EXT-X-MAP:URI={_quoted(init)}")
     for segment in segments:
-        if segment.gap:
-            lines.append("#EXT-X-GAP")
         lines += [f"#EXTINF:{_seconds(segment.duration)},", _uri(segment.uri)]
     if ended:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
-
-
-def _gaps(segment: Segment) -> list[Segment]:
-    """Cut a gap into pieces that do not stretch the target duration."""
-    pieces = max(1, math.ceil(segment.duration / _GAP))
-    return [msgspec.structs.replace(segment, duration=segment.duration / pieces)] * pieces
 
 
 def _rounded(seconds: float) -> int:

@@ -119,8 +119,6 @@ def _write(packager: Packager, track: Track, source: bytes, folder: Path) -> Pat
         (folder / f"{track.name}.{number}.m4s").write_bytes(segment)
         whole.append(segment)
     entries = [Segment(f"{track.name}.{number}.m4s", duration) for number, duration in enumerate(durations)]
-    if gap := packager.start_gap(track):
-        entries.insert(0, Segment("gap.m4s", gap, gap=True))
     (folder / f"{track.name}.m3u8").write_text(media_playlist(entries, init=f"{track.name}.init.mp4"))
     file = folder / f"{track.name}.mp4"
     file.write_bytes(b"".join(whole))

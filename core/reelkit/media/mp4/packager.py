@@ -17,6 +17,10 @@ from reelkit.media.mp4.writing import head_size, init_segment, segment_head
 __all__ = ["Packager", "SegmentPlan"]
 
 _TOLERANCE = Fraction(1, 20)
+_LATEST = Fraction(1)
+"""hls.js takes a first segment of sound that begins later for one of another clock, and stops at a gap before it."""
+_PLAYED_EVERYWHERE = ("mp4a.40.2", "mp4a.40.5", "mp4a.40.29", "mp4a.67", "opus", "flac")
+"""What Chromium and Firefox take in MP4 segments: neither has AC-3, and Chromium no MP3 there."""
 
 
 class SegmentPlan(msgspec.Struct, frozen=True):
@@ -75,21 +79,28 @@ class Packager:
 
     @cached_property
     def audio_tracks(self) -> tuple[Track, ...]:
-        """The sound tracks that can be packaged, those that players should choose first in front."""
+        """The sound tracks to offer, those that players should choose first in front.
+
+        Those that every browser plays; when there are none, all that can be packaged. hls.js drops a variant when one
+        of its sounds has a codec that the browser does not know.
+        """
         found = [track for track in self.index.tracks if track.kind == "audio" and self.refusal(track) is None]
-        return tuple(sorted(found, key=lambda track: not track.enabled))
+        played = [track for track in found if track.codecs in _PLAYED_EVERYWHERE]
+        return tuple(sorted(played or found, key=lambda track: not track.enabled))
 
     @cached_property
     def can_package(self) -> str | None:
         """Why the file cannot be played from copied bytes, as a sentence for people; None when it can.
 
-        The picture must do, and one of the sound tracks if there are any.
+        The picture must do, and one of the sound tracks if there are any, in a codec that browsers play.
         """
         if self.video_track is not None and (reason := self.refusal(self.video_track)) is not None:
             return reason
         sounds = [track for track in self.index.tracks if track.kind == "audio"]
         if sounds and not self.audio_tracks:
             return self.refusal(sounds[0])
+        if sounds and self.audio_tracks[0].codecs not in _PLAYED_EVERYWHERE:
+            return f"Not every browser plays the sound ({self.audio_tracks[0].codec})."
         return None if self.index.tracks else "The file has neither picture nor sound."
 
     def refusal(self, track: Track) -> str | None:
@@ -99,13 +110,17 @@ class Packager:
 
     @cached_property
     def longest_gop(self) -> float:
-        """The longest time between key frames, in seconds; 0 without a picture of a known codec."""
-        placed = None if self.video_track is None else place_video(self.video_track)
-        return 0.0 if placed is None else float(longest_gop(placed))
+        """The longest time between key frames that a segment can begin with, in seconds; 0 without a known picture."""
+        if self.video_track is None or (placed := place_video(self.video_track)) is None:
+            return 0.0
+        return float(longest_gop(placed, closed=self.video_track.codec == "h264"))
 
     @cached_property
     def independent(self) -> bool:
-        """Tell whether each segment of the picture can be decoded alone: no frame is shown before its key frame."""
+        """Tell whether each segment of the picture can be decoded alone: no frame is shown before its key frame.
+
+        Always so for H.264. Raises ValueError when the picture cannot be packaged.
+        """
         if self.video_track is None:
             return True
         cut = self._package(self.video_track)
@@ -119,16 +134,8 @@ class Packager:
         )
 
     def segments(self, track: Track) -> list[float]:
-        """Return how long each segment lasts, in seconds; the first begins at start_gap. Raises ValueError when the track cannot be packaged."""
+        """Return how long each segment lasts, in seconds. Raises ValueError when the track cannot be packaged."""
         return self._package(track).durations
-
-    def start_gap(self, track: Track) -> float:
-        """Return how many seconds there is nothing before a sound begins; 0 when players bridge it by themselves.
-
-        A playlist says it with a gap: hls.js takes a first segment that is over a second late for one of another clock.
-        """
-        cut = self._package(track)
-        return cut.begins[0] / cut.placed.timescale
 
     def init_segment(self, track: Track) -> bytes:
         """Return the init segment of a track. Raises ValueError when it cannot be packaged."""
@@ -183,19 +190,17 @@ class Packager:
             return track.refusal
         placed = place_video(track)
         if placed is None:
-            return (
-                "The picture has no key frame."
-                if track.samples is not None and len(track.samples)
-                else "The picture is empty."
-            )
+            return "The picture has no key frame." if track.samples else "The picture is empty."
         if placed.end <= 0:
             return "All frames of the picture have the same time."
-        longest = longest_gop(placed)
+        closed = track.codec == "h264"
+        longest = longest_gop(placed, closed=closed)
         if longest > LONGEST + _TOLERANCE:
-            return (
-                f"The key frames of the picture are up to {float(longest):.1f} s apart; at most {LONGEST} s can be packaged."
-            )
-        return _Cut(placed, *video_cuts(placed))
+            kind = "The key frames of the picture"
+            if closed and longest_gop(placed) <= LONGEST + _TOLERANCE:
+                kind = "The picture has open GOPs; its key frames that stand alone"
+            return f"{kind} are up to {float(longest):.1f} s apart; at most {LONGEST} s can be packaged."
+        return _Cut(placed, *video_cuts(placed, closed=closed))
 
     def _audio(self, track: Track) -> _Cut | str:
         if track.refusal is not None:
@@ -203,6 +208,10 @@ class Packager:
         placed = place_audio(track, self._origin)
         if placed is None or placed.end <= 0:
             return "The sound is empty."
+        begin = placed.shown(placed.samples.composition_times(placed.first, placed.first + 1))
+        late = Fraction(int(begin[0]), placed.timescale)
+        if late >= _LATEST:
+            return f"The sound begins {float(late):.1f} s after the picture."
         return _Cut(placed, *audio_cuts(placed, self._cuts))
 
 

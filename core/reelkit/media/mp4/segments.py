@@ -18,29 +18,39 @@ LONGEST = Fraction(6)
 """Seconds. A picture with key frames further apart is not packaged."""
 
 
-def key_frames(placed: Placed) -> tuple[Int64s, Int64s]:
-    """Return the sync samples of a picture and when they are shown, in units; both ascending, shape (key frames,)."""
-    sync = placed.samples.sync_numbers().astype(np.int64)
+def key_frames(placed: Placed, *, closed: bool = False) -> tuple[Int64s, Int64s]:
+    """Return the sync samples of a picture and when they are shown, in units; both ascending, shape (key frames,).
+
+    closed: only the first, and those that no later decoded frame is shown before. H.264 allows others in open GOPs, but
+    Chromium fails at the frames before them when it has not decoded the GOP before.
+    """
+    samples = placed.samples
+    sync = samples.sync_numbers().astype(np.int64)
     sync = sync[(sync >= placed.first) & (sync < placed.stop)]
-    times = placed.shown(placed.samples.composition_times_at(sync))
+    times = placed.shown(samples.composition_times_at(sync))
+    if closed and len(sync):
+        shown = placed.shown(samples.composition_times(placed.first, placed.stop))
+        alone = np.minimum.reduceat(shown, sync - placed.first) >= times
+        alone[0] = True
+        sync, times = sync[alone], times[alone]
     # A key frame that is shown before an earlier one cannot begin a segment.
     later = np.append(True, times[1:] > np.maximum.accumulate(times)[:-1]) if len(times) else np.zeros(0, np.bool_)
     return sync[later], times[later]
 
 
-def longest_gop(placed: Placed) -> Fraction:
-    """Return the longest time from one key frame to the next or to the end, in seconds."""
-    _, times = key_frames(placed)
+def longest_gop(placed: Placed, *, closed: bool = False) -> Fraction:
+    """Return the longest time from one key frame to the next or to the end, in seconds. closed: see key_frames."""
+    _, times = key_frames(placed, closed=closed)
     return Fraction(int(np.diff(times, append=placed.end).max(initial=0)), placed.timescale)
 
 
-def video_cuts(placed: Placed) -> tuple[list[int], list[int]]:
+def video_cuts(placed: Placed, *, closed: bool = False) -> tuple[list[int], list[int]]:
     """Cut a picture: first samples of the segments, and when segments begin, in units, with the end as one more.
 
     Each segment ends at the key frame closest to 4 s after its beginning, but not beyond 6 s if an earlier one is there;
     the end of the picture counts as one. So a rendition that has no other key frames than these is cut at the same times.
     """
-    numbers, times = (array.tolist() for array in key_frames(placed))
+    numbers, times = (array.tolist() for array in key_frames(placed, closed=closed))
     target, longest = TARGET * placed.timescale, LONGEST * placed.timescale
     cuts, start = [0], 0
     while True:
@@ -67,7 +77,7 @@ def audio_cuts(placed: Placed, times: Sequence[Fraction]) -> tuple[list[int], li
     """Cut a sound: first samples of the segments, and when they begin, in units, with the end as one more.
 
     times: seconds at which the picture is cut, ascending; behind the last one, and without a picture, every 4 s.
-    Times without sound between them make no segment. A sound that begins within the first second begins at 0.
+    Times without sound between them make no segment. The first segment begins at 0, even when its sound does later.
     """
     shown = placed.shown(placed.samples.composition_times(placed.first, placed.stop))
     limit = Fraction(placed.end, placed.timescale)
@@ -79,6 +89,5 @@ def audio_cuts(placed: Placed, times: Sequence[Fraction]) -> tuple[list[int], li
     units = np.array([-(-time.numerator * placed.timescale // time.denominator) for time in wanted], np.int64)
     found = np.searchsorted(shown, units)
     inner = sorted({int(place) for place in found if 0 < place < len(shown)})
-    late = int(shown[0]) if shown[0] >= placed.timescale else 0
-    begins = [late, *(int(shown[place]) for place in inner), max(placed.end, 0)]
+    begins = [0, *(int(shown[place]) for place in inner), max(placed.end, 0)]
     return [placed.first, *(placed.first + place for place in inner)], begins
