@@ -22,6 +22,10 @@ SOURCES: dict[str, list[str]] = {
     "faststart.mp4": ["-i", "plain.mp4", "-c", "copy", "-movflags", "+faststart"],
     "no_b_frames.mp4": [*BOTH, *H264, "-bf", "0", *AAC],
     "open_gop.mp4": [*BOTH, *H264, "-x264-params", "open-gop=1:bframes=3:b-adapt=0:scenecut=0", *AAC],
+    "mixed_gops.mp4": [
+        *BOTH, *H264, "-x264-params", "open-gop=1:bframes=3:b-adapt=0:scenecut=0:keyint=25", *AAC,
+        "-forced-idr", "1", "-force_key_frames", "expr:gte(t,n_forced*2)",
+    ],
     "short_gops.mp4": [*BOTH, *H264, "-g", "7", *AAC],
     "odd_gops.mp4": [*BOTH, *H264, "-g", "250", "-force_key_frames", "0,0.7,3.1,3.9,8.2", *AAC],
     "intra_only.mp4": [*BOTH, *H264, "-g", "1", *AAC],

@@ -12,7 +12,7 @@ from reelkit.media.mp4.index import MediaIndex
 from reelkit.media.mp4.segments import LONGEST, audio_cuts, key_frames, longest_gop, video_cuts
 from reelkit.media.mp4.timeline import Placed, place_audio, place_video
 from reelkit.media.mp4.tracks import Track
-from reelkit.media.mp4.writing import head_size, init_segment, segment_head
+from reelkit.media.mp4.writing import init_segment, segment_head, segment_size
 
 __all__ = ["Packager", "SegmentPlan"]
 
@@ -158,12 +158,10 @@ class Packager:
         The peak is that of any run of segments of 0.5 to 1.5 target durations.
         """
         cut = self._package(track)
-        samples = cut.placed.samples
+        picture = track.kind == "video"
         stops = [*cut.firsts[1:], cut.placed.stop]
-        columns = 1 + (len(samples.offsets) > 1) + (len(samples.durations) > 1)
         sizes = [
-            8 * (int(samples.ends[stop] - samples.ends[start]) + head_size(stop - start, columns=columns))
-            for start, stop in zip(cut.firsts, stops, strict=True)
+            8 * segment_size(cut.placed, start, stop, picture=picture) for start, stop in zip(cut.firsts, stops, strict=True)
         ]
         durations = cut.durations
         total = sum(durations)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +13,7 @@ from reelkit.media.mp4.boxes import box, full_box
 from reelkit.media.mp4.timeline import Placed
 from reelkit.media.mp4.tracks import IDENTITY, Track
 
-__all__ = ["head_size", "init_segment", "segment_head"]
+__all__ = ["init_segment", "segment_head", "segment_size"]
 
 _SYNC, _NOT_SYNC = 0x02000000, 0x01010000
 _LANGUAGE_UNKNOWN = "und"
@@ -62,11 +63,21 @@ def init_segment(track: Track, placed: Placed, matrix: bytes = IDENTITY) -> byte
     return box(b"ftyp", b"iso6\0\0\0\0", b"iso6cmfcmp41") + moov
 
 
-def segment_head(placed: Placed, number: int, start: int, stop: int, *, picture: bool) -> bytes:
-    """Write all of a media segment that comes before its samples start <= i < stop: `styp`, `moof`, the header of `mdat`.
+class _Run(msgspec.Struct, frozen=True):
+    """What the boxes of one segment say. columns: flag and values of each field of `trun`, in order."""
 
-    number: of the segment, from 0.
-    """
+    columns: list[tuple[int, NDArray[Any]]]
+    duration: int | None
+    flags: int
+    first_flags: int | None
+    size: int
+
+    @property
+    def wide(self) -> bool:
+        return self.size + 8 >= 1 << 32
+
+
+def _run(placed: Placed, start: int, stop: int, picture: bool) -> _Run:
     samples = placed.samples
     columns: list[tuple[int, NDArray[Any]]] = []
     durations = samples.durations_of(start, stop)
@@ -74,12 +85,12 @@ def segment_head(placed: Placed, number: int, start: int, stop: int, *, picture:
     if not steady:
         columns.append((0x100, durations))
     columns.append((0x200, samples.sizes[start:stop]))
-    default, first_flags = _SYNC, b""
+    default, first_flags = _SYNC, None
     if picture and not samples.all_sync:
         default = _NOT_SYNC
         inner = samples.sync[slice(*np.searchsorted(samples.sync, (start, stop)))]
         if len(inner) == 1 and inner[0] == start:
-            first_flags = struct.pack(">I", _SYNC)
+            first_flags = _SYNC
         else:
             flags = np.full(stop - start, _NOT_SYNC, np.uint32)
             flags[inner - start] = _SYNC
@@ -87,28 +98,38 @@ def segment_head(placed: Placed, number: int, start: int, stop: int, *, picture:
     offsets = samples.offsets if len(samples.offsets) == 1 else samples.offsets[start:stop]
     if placed.lift or offsets.any():
         columns.append((0x800, np.broadcast_to(offsets.astype(np.int64) + placed.lift, stop - start)))
-
-    rows = np.empty((stop - start, len(columns)), ">u4")
-    for column, (_, values) in enumerate(columns):
-        rows[:, column] = values
-    bits = 1 | (4 if first_flags else 0) | sum(bit for bit, _ in columns)
     size = int(samples.ends[stop] - samples.ends[start])
+    return _Run(columns, int(durations[0]) if steady else None, default, first_flags, size)
+
+
+def segment_head(placed: Placed, number: int, start: int, stop: int, *, picture: bool) -> bytes:
+    """Write all of a media segment that comes before its samples start <= i < stop: `styp`, `moof`, the header of `mdat`.
+
+    number: of the segment, from 0.
+    """
+    run = _run(placed, start, stop, picture)
+    rows = np.empty((stop - start, len(run.columns)), ">u4")
+    for column, (_, values) in enumerate(run.columns):
+        rows[:, column] = values
+    bits = 1 | (0 if run.first_flags is None else 4) | sum(bit for bit, _ in run.columns)
     tfhd = full_box(
-        b"tfhd", 0, 0x20000 | 0x20 | (8 if steady else 0), struct.pack(">I", 1),
-        struct.pack(">I", int(durations[0])) if steady else b"", struct.pack(">I", default),
+        b"tfhd", 0, 0x20000 | 0x20 | (0 if run.duration is None else 8), struct.pack(">I", 1),
+        b"" if run.duration is None else struct.pack(">I", run.duration), struct.pack(">I", run.flags),
     )  # fmt: skip
     tfdt = full_box(b"tfdt", 1, 0, struct.pack(">Q", placed.decode_time(start)))
     mfhd = full_box(b"mfhd", 0, 0, struct.pack(">I", number + 1))
-    wide = size + 8 >= 1 << 32
-    before = 8 + len(mfhd) + 8 + len(tfhd) + len(tfdt)
-    trun_size = 8 + 4 + 4 + 4 + len(first_flags) + rows.nbytes
-    data_offset = before + trun_size + (16 if wide else 8)
+    first_flags = b"" if run.first_flags is None else struct.pack(">I", run.first_flags)
+    # Counted from the beginning of `moof` to behind the header of `mdat`.
+    data_offset = 8 + len(mfhd) + 8 + len(tfhd) + len(tfdt) + 20 + len(first_flags) + rows.nbytes + (16 if run.wide else 8)
     trun = full_box(b"trun", 0, bits, struct.pack(">II", stop - start, data_offset), first_flags, rows.tobytes())
     moof = box(b"moof", mfhd, box(b"traf", tfhd, tfdt, trun))
-    mdat = struct.pack(">I4sQ", 1, b"mdat", size + 16) if wide else struct.pack(">I4s", size + 8, b"mdat")
+    mdat = struct.pack(">I4sQ", 1, b"mdat", run.size + 16) if run.wide else struct.pack(">I4s", run.size + 8, b"mdat")
     return _STYP + moof + mdat
 
 
-def head_size(samples: int, *, columns: int) -> int:
-    """Return about how many bytes segment_head takes."""
-    return 140 + samples * 4 * columns
+def segment_size(placed: Placed, start: int, stop: int, *, picture: bool) -> int:
+    """Return how many bytes a media segment has, head and samples."""
+    run = _run(placed, start, stop, picture)
+    fixed = len(_STYP) + 8 + 16 + 8 + 20 + 20 + 20 + (16 if run.wide else 8)
+    optional = (0 if run.duration is None else 4) + (0 if run.first_flags is None else 4)
+    return fixed + optional + (stop - start) * 4 * len(run.columns) + run.size
