@@ -17,7 +17,7 @@ from reelkit.access.keys import KeyRing
 from reelkit.api import sources, videos
 from reelkit.api.dependencies import DEPENDENCIES
 from reelkit.api.faults import EXCEPTION_HANDLERS
-from reelkit.delivery.asgi import App
+from reelkit.delivery.asgi import App, Message, Receive, Scope, Send
 from reelkit.delivery.front import Front
 from reelkit.delivery.library import Library
 from reelkit.delivery.page_routes import page_routes
@@ -104,7 +104,28 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
     # Litestar's scopes are the same dictionaries under other types.
     front = Front(cast("App", app))
     access_log = AccessLog(log_style)
-    return Observed(front, measured, access_log)
+    return Observed(_Started(front), measured, access_log)
+
+
+class _Started:
+    """Tells in a sentence why a site could not be started; Litestar would tell it in a page of traceback."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        async def brief(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed" and not os.environ.get("REELKIT_DEBUG"):
+                # Its last line is the error itself.
+                lines = [line.strip(" |+-") for line in message.get("message", "").splitlines()]
+                message["message"] = next((line for line in reversed(lines) if line), "The site could not be started.")
+            await send(message)
+
+        await self._app(scope, receive, brief)
 
 
 @asynccontextmanager

@@ -67,7 +67,7 @@ async def test_a_value_grows_old_and_a_failure_is_not_remembered() -> None:
             raise answer
         return answer
 
-    cache = Cache(load, capacity=10, ttl=0.05)
+    cache = Cache(load, capacity=10, ttl=lambda _: 0.05)
     with pytest.raises(ValueError, match="down"):
         await cache.get("a")
     assert await cache.get("a") == "one"

@@ -13,6 +13,7 @@ from reelkit.access.principal import Principal
 from reelkit.api.pagination import Pagination, paginate, requested_page
 from reelkit.api.payloads import read_payload
 from reelkit.api.queries import Query
+from reelkit.api.removal import remove_soon
 from reelkit.api.status import VideoStatus, video_status
 from reelkit.api.video_json import VideoJson, video_json
 from reelkit.catalog import playback, renditions, sources, videos
@@ -147,10 +148,13 @@ async def delete_video(video_id: str, principal: Principal, runtime: Runtime) ->
     """Remove a video, stop what is being made of it, and have its bytes removed."""
     video = await find_video(principal.scope, video_id)
     source = await sources.for_video(video.scope, video_id)
-    if await videos.delete(video.scope, video_id) is None:
+    prefixes = await videos.delete(video.scope, video_id)
+    if prefixes is None:
         raise NotFound(name="videoId")
     if source is not None:
         for kind in runtime.engine.kinds:
             await runtime.engine.cancel(kind, source.id)
+    for prefix in prefixes:
+        remove_soon(runtime.storage, prefix)
     event = VideoDeleted(project=video.project, environment=video.environment, video_id=video.video_id, at=datetime.now(UTC))
     await announce(runtime, event)

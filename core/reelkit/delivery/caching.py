@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from math import inf
 from typing import Generic, TypeVar
 
 __all__ = ["Cache"]
@@ -18,7 +19,7 @@ class Cache(Generic[K, V]):
     """Values by key, the least recently used going first.
 
     capacity: what the costs of all values may add up to; cost: of one value, 1 each by default; ttl: seconds until a
-    value is loaded anew, None for things that never change. A failed load is not remembered.
+    value is loaded anew, inf for things that never change. A failed load is not remembered.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class Cache(Generic[K, V]):
         *,
         capacity: int,
         cost: Callable[[V], int] = lambda _: 1,
-        ttl: float | None = None,
+        ttl: Callable[[V], float] = lambda _: inf,
     ) -> None:
         self._load = load
         self._capacity = capacity
@@ -76,7 +77,7 @@ class Cache(Generic[K, V]):
         cost = self._cost(value)
         if cost <= self._capacity:
             # Counted from before the load: what is remembered is never older than ttl.
-            self._held[key] = (value, cost, float("inf") if self._ttl is None else asked + self._ttl)
+            self._held[key] = (value, cost, asked + self._ttl(value))
             self.total += cost
             while self.total > self._capacity:
                 _, (_, dropped, _) = self._held.popitem(last=False)

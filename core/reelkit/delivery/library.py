@@ -18,6 +18,8 @@ __all__ = ["Library", "Packaged"]
 
 VIEW_SECONDS = 1.5
 """How long a video may have been deleted, made private or got a new rendition before every process notices."""
+WAITING_SECONDS = 0.1
+"""The same for a video that is not playable or grows: everybody waits for its next piece."""
 VIEWS = 4096
 PACKAGER_BYTES = 96 << 20
 """Saved indexes whose packagers are kept; a packager takes about as much memory again."""
@@ -46,7 +48,7 @@ class Library:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
         self._paths = storage if isinstance(storage, LocalPaths) else None
-        self._views: Cache[str, Playback | None] = Cache(playback, capacity=VIEWS, ttl=VIEW_SECONDS)
+        self._views: Cache[str, Playback | None] = Cache(playback, capacity=VIEWS, ttl=_fresh)
         self._packaged: Cache[PackagedKey, Packaged] = Cache(
             self._load, capacity=PACKAGER_BYTES, cost=lambda packaged: packaged.bytes
         )
@@ -92,6 +94,12 @@ class Library:
 
         packager = await asyncio.to_thread(build)
         return Packaged(packager, len(index), await self.stored(key.storage_key, packager.index.size))
+
+
+def _fresh(view: Playback | None) -> float:
+    """Return for how many seconds a view may be repeated."""
+    growing = view is not None and (not view.playable or any(not draft.complete for draft in view.drafts))
+    return WAITING_SECONDS if growing else VIEW_SECONDS
 
 
 def _key(rendition: Rendition) -> PackagedKey:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import structlog
 
+from reelkit.api.removal import remove
 from reelkit.catalog import doomed, work
 from reelkit.interfaces.storage import Storage
 from reelkit.jobs.runtime import Runtime
 
-__all__ = ["Presence", "recover", "sweep"]
+__all__ = ["EVERY", "Presence", "recover", "sweep"]
 
 EVERY = 30.0
 """Seconds between two looks."""
@@ -71,13 +72,3 @@ async def sweep(storage: Storage) -> None:
             removed += 1
         if not removed:
             return
-
-
-async def remove(storage: Storage, prefix: str) -> None:
-    """Delete an object, or all of a folder when the prefix ends with `/`. Raises StorageError."""
-    if not prefix.endswith("/"):
-        await storage.delete(prefix)
-        return
-    keys = [stored.key async for stored in storage.list(prefix)]
-    for key in keys:
-        await storage.delete(key)
