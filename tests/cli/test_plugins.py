@@ -24,7 +24,7 @@ def greeting(site: Path) -> Path:
             @reelkit.hookimpl
             def register_commands(commands, settings, site):
                 @commands.command
-                def greet(name: str, *, site_: str = ""):
+                def greet(name: str):
                     "Greet somebody."
                     print(f"{settings.word}, {name}, from {site.site.name}")
             """
@@ -48,6 +48,8 @@ def test_a_plugins_command_runs_with_its_settings(run: Any, greeting: Path) -> N
         file.write('\n[plugins.greeting]\nword = "Welcome"\n')
     assert run("greet", "Ada", cwd=greeting).stdout == "Welcome, Ada, from site\n"
     assert run("greet", "Ada", REELKIT_SITE=str(greeting)).stdout == "Welcome, Ada, from site\n"
+    assert run("greet", "Ada", "--site", greeting).stdout == "Welcome, Ada, from site\n"
+    assert run("greet", f"--site={greeting}", "Ada").stdout == "Welcome, Ada, from site\n"
 
 
 def test_a_plugins_command_is_gone_without_third_party_plugins(run: Any, greeting: Path) -> None:

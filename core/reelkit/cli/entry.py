@@ -51,7 +51,7 @@ def run(words: list[str]) -> int:
     if words and not words[0].startswith("-") and words[0] not in app:
         from reelkit.cli.plugin_commands import add_plugin_commands
 
-        add_plugin_commands(app, words)
+        words = add_plugin_commands(app, words)
         if words[0] not in app:
             known = [name for name in app if not name.startswith("-")]
             text = f'unknown command "{words[0]}".{did_you_mean(words[0], known)} See: reelkit --help'

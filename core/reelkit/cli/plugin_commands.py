@@ -14,13 +14,16 @@ from reelkit.site import SITE_FILE, load_site
 __all__ = ["add_plugin_commands", "plugin_commands"]
 
 
-def add_plugin_commands(app: App, words: list[str]) -> None:
-    """Add the commands of the plugins of the site that a command line means, if it means one."""
-    folder = _named_site(words)
-    if folder is None:
-        return
-    for name, (_, command) in plugin_commands(load_plugins(load_site(folder)), app).items():
-        app.command(command, name=name)
+def add_plugin_commands(app: App, words: list[str]) -> list[str]:
+    """Add the commands of the plugins of the site that a command line means, if it means one.
+
+    Returns the words without `--site DIR`: it is for reelkit, a plugin's command gets the Site itself.
+    """
+    folder, rest = _named_site(words)
+    if folder is not None:
+        for name, (_, command) in plugin_commands(load_plugins(load_site(folder)), app).items():
+            app.command(command, name=name)
+    return rest
 
 
 def plugin_commands(plugins: Plugins, app: App) -> dict[str, tuple[str, App]]:
@@ -39,12 +42,14 @@ def plugin_commands(plugins: Plugins, app: App) -> dict[str, tuple[str, App]]:
     return found
 
 
-def _named_site(words: list[str]) -> Path | None:
+def _named_site(words: list[str]) -> tuple[Path | None, list[str]]:
     for number, word in enumerate(words):
+        if word == "--":
+            break
         if word.startswith("--site="):
-            return Path(word.removeprefix("--site="))
+            return Path(word.removeprefix("--site=")), words[:number] + words[number + 1 :]
         if word == "--site" and number + 1 < len(words):
-            return Path(words[number + 1])
+            return Path(words[number + 1]), words[:number] + words[number + 2 :]
     if (named := os.environ.get(SITE)) is not None:
-        return Path(named)
-    return Path() if Path(SITE_FILE).is_file() else None
+        return Path(named), words
+    return (Path() if Path(SITE_FILE).is_file() else None), words

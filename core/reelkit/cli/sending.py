@@ -55,6 +55,10 @@ class ConnectionLost(Exception):
     """The connection broke before an answer came."""
 
 
+class Refused(CommandFailed):
+    """The site understood, and said no."""
+
+
 class Sender:
     """One conversation with a site. url: without a trailing slash."""
 
@@ -66,14 +70,16 @@ class Sender:
             # Writing waits as long as the site takes to store; only a site that says nothing at all is given up.
             timeout=httpx.Timeout(60, read=120, pool=None),
         )
+        console = Console(stderr=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             DownloadColumn(binary_units=True),
             TransferSpeedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=console,
             transient=True,
+            disable=not console.is_terminal,
         )
 
     async def __aenter__(self) -> Sender:
@@ -91,8 +97,9 @@ class Sender:
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    if await self._has_arrived(video, size):
-                        return Sent(video, size, 0.0 if attempt == 1 else time.monotonic() - start, time.monotonic())
+                    if (video_id or attempt > 1) and await self._has_arrived(video, size):
+                        _tell("Every byte has arrived already.")
+                        return Sent(video, size, (at := time.monotonic()) - start, at)
                     return Sent(video, size, (at := await self._send_once(file, size, video)) - start, at)
                 except ConnectionLost as lost:
                     if attempt == ATTEMPTS:
@@ -101,6 +108,10 @@ class Sender:
                     await asyncio.sleep(min(2**attempt, 30))
         except (KeyboardInterrupt, asyncio.CancelledError):
             _tell(_again(file, video))
+            raise
+        except Refused:
+            if video_id is None:  # of a file that is refused, no empty video is to remain
+                await self._client.delete(f"/videos/{video.video_id}")
             raise
         raise AssertionError("the last attempt returns or raises")
 
@@ -218,7 +229,7 @@ def _read(answer: httpx.Response, kind: type[Any]) -> Any:
     except (ValueError, KeyError, TypeError):
         text = f"{answer.url} answered {answer.status_code}. Is it --url?"
     hint = " Make a key with: reelkit keys create --site DIR --name NAME" if answer.status_code == 401 else ""
-    raise CommandFailed(f"{text}{hint}")
+    raise Refused(f"{text}{hint}")
 
 
 def _first_parts(playlist: str) -> list[str]:

@@ -1,0 +1,56 @@
+"""What docs/plugins.md shows works as it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from litestar import Litestar
+from litestar.testing import TestClient
+from reelkit import hookspecs
+from reelkit.interfaces.event import VideoPlayable
+from reelkit.plugins.checking import hook_arguments
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "plugins.md").read_text("utf-8")
+
+
+def block(title: str) -> str:
+    (found,) = re.findall(rf'```\w+ title="{re.escape(title)}"\n(.*?)```', PAGE, re.DOTALL)
+    return str(found)
+
+
+async def test_the_first_plugin_works_as_it_is_shown(folder: Any) -> None:
+    folder.plugin("greeting", block("plugins/greeting.py"))
+    folder.toml(block("site.toml"))
+    plugins = folder.load()
+    event = VideoPlayable(project="p", environment="production", video_id="vi1", at=datetime(2026, 1, 1, tzinfo=UTC))
+    await plugins.notify("on_event", event=event)
+    with TestClient(Litestar([handler for _, handler in plugins.routes()])) as client:
+        assert client.get("/greeting").json() == {"word": "Welcome", "playable": ["vi1"]}
+    (check,) = plugins.health_checks()
+    await check.check()
+    assert all(report.errors == 0 for report in plugins.report())
+
+
+def test_the_commands_that_are_shown_run(folder: Any) -> None:
+    folder.plugin("greeting", block("plugins/greeting.py"))
+    folder.toml(block("site.toml"))
+    for words in re.findall(r"^\$ reelkit (.*) --site mysite$", PAGE, re.MULTILINE):
+        if words == "serve":
+            continue
+        command = [sys.executable, "-P", "-m", "reelkit", *words.split(), "--site", str(folder.folder)]
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr + ran.stdout
+    assert ran.stdout == "Welcome, Ada, from reelkit\n"
+
+
+def test_the_table_has_every_hook_and_what_its_failure_does() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .*? \| (.*) \|$", PAGE, re.MULTILINE)
+    assert [name for name, _ in rows] == list(hook_arguments())
+    for name, fails in rows:
+        told = (getattr(hookspecs, name).__doc__ or "").partition("Fails: ")[2].rstrip(".")
+        assert fails == told
