@@ -158,6 +158,7 @@ def test_a_player_that_cannot_be_opened_falls_back_to_the_default(folder: Any) -
     )
     folder.toml("", use='[use]\nstorage = "memory"\ntranscoder = "copier"\nplayer = "shaka"\n')
     plugins = folder.load()
+    assert plugins.chosen("player") == "mediachrome"
     assert type(plugins.player()).__name__ == "Screen"
     assert "run make player" in (plugins.report()[-5].last_error or "")
 

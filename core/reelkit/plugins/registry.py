@@ -89,6 +89,8 @@ class Plugins:
 
     def chosen(self, part: Literal["storage", "transcoder", "player"]) -> str:
         """Return the name of what plays a part, e.g. `local`."""
+        if self._choices[part].fallback is not None:
+            self.player()  # which of the two plays shows when it is opened
         return self._choices[part].name
 
     @property
@@ -281,6 +283,7 @@ class Plugins:
                     raise
                 self.blame(choice.plugin, str(refused))
                 self._opened[part] = _call_open(choice.fallback, part, kind)
+                self._choices[part] = choice.fallback
         found: T = self._opened[part]
         return found
 
