@@ -372,6 +372,7 @@ async def test_many_that_start_at_once_migrate_once(database_site: Site) -> None
 
     ran = await asyncio.gather(*(schema.migrate(engine) for engine in engines))
 
-    assert [step for steps in ran for step in steps] == list(STEPS)
+    # Between two steps another process may take the lock, so each may run some of them; together, each step once.
+    assert sorted(step.number for steps in ran for step in steps) == [step.number for step in STEPS]
     for engine in engines:
         await engine.close()

@@ -7,7 +7,18 @@ from typing import Literal
 
 import msgspec
 
-from reelkit.catalog.migrations import step_0001
+from reelkit.catalog.migrations import (
+    step_0001,
+    step_0002,
+    step_0003,
+    step_0004,
+    step_0005,
+    step_0006,
+    step_0007,
+    step_0008,
+    step_0009,
+    step_0010,
+)
 
 __all__ = ["STEPS", "Step"]
 
@@ -20,4 +31,15 @@ class Step(msgspec.Struct, frozen=True):
     statements: Callable[[Literal["sqlite", "postgres"]], Sequence[str]]
 
 
-STEPS: tuple[Step, ...] = (Step(1, "projects, keys, videos, sources, renditions", step_0001.statements),)
+STEPS: tuple[Step, ...] = (
+    Step(1, "projects, keys, videos, sources, renditions", step_0001.statements),
+    Step(2, "tokens", step_0002.statements),
+    Step(3, "discarded videos, tags, sources from elsewhere", step_0003.statements),
+    Step(4, "upload tokens and parts", step_0004.statements),
+    Step(5, "captions, chapters, summaries", step_0005.statements),
+    Step(6, "watermarks and player themes", step_0006.statements),
+    Step(7, "live streams", step_0007.statements),
+    Step(8, "webhooks and their deliveries", step_0008.statements),
+    Step(9, "analytics", step_0009.statements),
+    Step(10, "access requests", step_0010.statements),
+)
