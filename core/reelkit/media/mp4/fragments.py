@@ -16,6 +16,8 @@ from reelkit.media.mp4.samples import MAX_SAMPLES, Samples, merge_runs
 __all__ = ["Defaults", "Fragments", "read_defaults"]
 
 _NOT_SYNC = 0x10000
+_MAX_RUNS = 250_000
+"""Of one file. 24 hours of picture and sound in fragments of 2 s have 86,400."""
 
 
 class Defaults(msgspec.Struct, frozen=True):
@@ -60,6 +62,7 @@ class Fragments:
         self._defaults = defaults
         self._runs: dict[int, list[_Run]] = {track: [] for track in wanted}
         self._count = 0
+        self._run_count = 0
 
     def add(self, moof: memoryview, start: int, file_size: int) -> None:
         """Read the contents of one `moof` box that begins at byte `start`. Raises CorruptMp4, OversizedMp4."""
@@ -98,8 +101,11 @@ class Fragments:
             position = run.position + int(run.sizes.sum(dtype=np.int64))
             if track in self._runs and len(run.sizes):
                 self._count += len(run.sizes)
+                self._run_count += 1
                 if self._count > MAX_SAMPLES:
                     raise OversizedMp4(f"The file claims more than {MAX_SAMPLES} frames.")
+                if self._run_count > _MAX_RUNS:
+                    raise OversizedMp4(f"The file has more than {_MAX_RUNS} fragments.")
                 self._runs[track].append(run)
         return position
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from reelkit.media.mp4.boxes import Box, name_of, parse_header
@@ -13,7 +14,7 @@ ReadAt = Callable[[int, int], Awaitable[bytes]]
 """(start, stop) → the bytes start <= i < stop, fewer at the end of the file."""
 
 MAX_MOOV = 256 << 20
-_MAX_BOXES = 2_000_000
+_MAX_BOXES = 1_000_000
 _SMALL, _LARGE = 64 << 10, 1 << 20
 
 _FIRST = {
@@ -64,6 +65,9 @@ async def walk(window: Window, size: int) -> AsyncIterator[Box]:
         count += 1
         if count > _MAX_BOXES:
             raise OversizedMp4(f"The file has more than {_MAX_BOXES} boxes.")
+        if count % 256 == 0:
+            # What was read ahead is walked without waiting for anything; others want to run, too.
+            await asyncio.sleep(0)
         yield found
         place = found.stop
     if not count:
