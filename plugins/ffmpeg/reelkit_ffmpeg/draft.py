@@ -23,9 +23,15 @@ async def draft(task: DraftTask, settings: Settings, tell: Callable[[float], Non
     video = task.probe.video
     if video is None:
         raise TranscodeFailed("The file has no picture.")
-    ceiling = largest((task.rung,), task.probe.duration)
     async with started(
-        _arguments(task, video, settings), settings, task.source, task.folder, task.probe, ceiling
+        _arguments(task, video, settings),
+        settings,
+        task.source,
+        task.folder,
+        task.probe,
+        largest=largest((task.rung,), task.probe.duration),
+        # Somebody may be waiting for it: behind the web server, before the ladders.
+        niceness=settings.niceness // 2,
     ) as process:
         assert process.stdout is not None and process.stderr is not None
         last_words = asyncio.ensure_future(reelkit.tail(process.stderr))

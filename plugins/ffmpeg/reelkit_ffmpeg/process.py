@@ -27,7 +27,14 @@ def input_of(source: Path, settings: Settings, *, key_frames_only: bool = False)
 
 @asynccontextmanager
 async def started(
-    arguments: Sequence[str], settings: Settings, source: Path, folder: Path, probe: Probe, largest: int
+    arguments: Sequence[str],
+    settings: Settings,
+    source: Path,
+    folder: Path,
+    probe: Probe,
+    *,
+    largest: int,
+    niceness: int,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start ffmpeg so that it sees the source and writes into the folder only. largest: bytes of its longest output."""
     confinement = reelkit.Confinement(
@@ -35,7 +42,7 @@ async def started(
         cpu_seconds=600 + round(probe.duration * 240),
         memory_bytes=settings.memory_mb * 1024**2,
         file_bytes=largest,
-        niceness=settings.niceness,
+        niceness=niceness,
         read=(source,),
         write=(folder,),
     )

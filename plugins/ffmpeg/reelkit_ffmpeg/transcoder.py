@@ -37,7 +37,15 @@ class FfmpegTranscoder:
         arguments = await asyncio.to_thread(plan.arguments, self.settings)
         if arguments:
             ceiling = largest(task.ladder.rungs, task.probe.duration)
-            async with started(arguments, self.settings, task.source, task.folder, task.probe, ceiling) as process:
+            async with started(
+                arguments,
+                self.settings,
+                task.source,
+                task.folder,
+                task.probe,
+                largest=ceiling,
+                niceness=self.settings.niceness,
+            ) as process:
                 await encode(process, task.probe.duration, self.settings.stall_seconds, progress)
         outputs = await asyncio.to_thread(plan.outputs)
         progress(1.0)
