@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 import pluggy
 
+from reelkit.interfaces.change import Change
 from reelkit.interfaces.event import Event
 from reelkit.interfaces.player import Player
 from reelkit.interfaces.storage import Storage
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from cyclopts import App
     from litestar.types import ControllerRouterHandler
 
-__all__ = ["CONTAINED", "REMOVED", "HealthCheck", "Provides", "hookimpl", "hookspec"]
+__all__ = ["ASYNC", "CLOSED", "CONTAINED", "REMOVED", "HealthCheck", "Provides", "hookimpl", "hookspec"]
 
 hookspec = pluggy.HookspecMarker("reelkit")
 hookimpl = pluggy.HookimplMarker("reelkit")
@@ -38,11 +39,23 @@ REMOVED: dict[str, str] = {}
 
 CONTAINED: dict[str, float] = {
     "on_event": 1.0,
+    "after_change": 1.0,
     "register_routes": 5.0,
     "register_commands": 5.0,
     "register_health_check": 5.0,
 }
-"""Hooks whose failure stays inside the plugin: name → seconds that one call may take. The others stop the start."""
+"""Hooks whose failure stays inside the plugin: name → seconds that one call may take."""
+
+CLOSED: dict[str, float] = {
+    "before_change": 5.0,
+}
+"""Hooks whose failure fails the request, since what they guard must not slip through: name → seconds of one call.
+
+Hooks that are neither contained nor closed are called at the start, and their failure stops it.
+"""
+
+ASYNC = frozenset({"on_event", "after_change", *CLOSED})
+"""Hooks that may be async functions."""
 
 
 class Provides(msgspec.Struct, Generic[T], frozen=True):
@@ -77,6 +90,16 @@ def register_player(site: Site, settings: Any) -> Provides[Player] | None:
 @hookspec
 def on_event(event: Event, site: Site, settings: Any) -> Awaitable[None] | None:
     """Be told of what happened, after it is committed; may be async. Since 0.1. Fails: contained."""
+
+
+@hookspec
+def before_change(change: Change, site: Site, settings: Any) -> Awaitable[dict[str, Any] | None] | dict[str, Any] | None:
+    """Refuse any change with a Problem, or return fields to set. Since 0.1. Fails: the request fails, nothing is changed."""
+
+
+@hookspec
+def after_change(change: Change, site: Site, settings: Any) -> Awaitable[None] | None:
+    """Follow the changes of every resource, after they are committed; may be async. Since 0.1. Fails: contained."""
 
 
 @hookspec

@@ -28,6 +28,7 @@ __all__ = [
     "NotReady",
     "OutOfRange",
     "PartsNotSupported",
+    "PluginFailed",
     "Problem",
     "ProblemBody",
     "ServerError",
@@ -103,6 +104,10 @@ def every(faults: list[Problem]) -> Problem:
 
 class ServerError(Problem):
     """Something broke here; the log has the reason under the request's id."""
+
+
+class PluginFailed(ServerError):
+    """A plugin that guards what was asked for failed, so it was not done; the log has the reason."""
 
 
 class NotReady(Problem):

@@ -101,7 +101,9 @@ def _in_thread(function: Callable[[], Any]) -> asyncio.Future[Any]:
         if error is None:
             future.set_result(value)
         else:
-            future.set_exception(PluginFault(describe_error(error)))
+            fault = PluginFault(describe_error(error))
+            fault.__cause__ = error
+            future.set_exception(fault)
 
     def run() -> None:
         value: Any = None

@@ -12,7 +12,7 @@ import msgspec
 import pluggy
 
 from reelkit import hookspecs
-from reelkit.hookspecs import CONTAINED, REMOVED
+from reelkit.hookspecs import ASYNC, CLOSED, CONTAINED, REMOVED
 from reelkit.site_check import did_you_mean
 
 __all__ = ["Hook", "check_module", "hook_arguments", "hooks_of", "new_manager"]
@@ -90,7 +90,7 @@ def _check_function(hook: str, name: str, function: Callable[..., Any], known: t
         yield f"{name} is a wrapper. Wrappers are not supported: one plugin must not stand around another's call."
     elif inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         yield f"{name} is a generator; a hook returns its answer."
-    if inspect.iscoroutinefunction(function) and hook != "on_event":
+    if inspect.iscoroutinefunction(function) and hook not in ASYNC:
         yield f"{name} is async; {hook} is called before there is an event loop. Write it with def."
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
@@ -126,5 +126,6 @@ def _check_settings_class(module: ModuleType) -> Iterator[str]:
         yield "its Settings must be a msgspec.Struct."
 
 
-# A hook is contained or stops the start; which, the page of hooks says, and a name there that is no hook is our own mistake.
-assert set(CONTAINED) <= set(hook_arguments())
+# How a hook fails, the page of hooks says; a name there that is no hook is our own mistake.
+assert {*CONTAINED, *CLOSED, *ASYNC} <= set(hook_arguments())
+assert not set(CONTAINED) & set(CLOSED)

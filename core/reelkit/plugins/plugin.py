@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from reelkit.hookspecs import CONTAINED
+from reelkit.hookspecs import CLOSED, CONTAINED
 from reelkit.plugins.budget import Budget
 from reelkit.plugins.checking import Hook, hooks_of
 from reelkit.plugins.discovery import Found
@@ -50,8 +50,8 @@ class Plugin:
         return self.section.order, self.first_party, self.name
 
     def limit(self, hook: str) -> float:
-        """Return how many seconds a contained call may take."""
-        return CONTAINED[hook] if self.section.time_limit is None else self.section.time_limit
+        """Return how many seconds a contained or closed call may take."""
+        return (CONTAINED | CLOSED)[hook] if self.section.time_limit is None else self.section.time_limit
 
 
 def read_section(site: Site, name: str, faults: Faults) -> Section:

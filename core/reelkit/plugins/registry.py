@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
@@ -21,6 +21,7 @@ from reelkit.plugins.discovery import Found
 from reelkit.plugins.plugin import Plugin, Section
 from reelkit.plugins.refused import PluginRefused
 from reelkit.plugins.trace import Call, Trace, describe_answer
+from reelkit.problems import PluginFailed, Problem
 from reelkit.site import Site, Use
 
 if TYPE_CHECKING:
@@ -130,6 +131,27 @@ class Plugins:
         ]
         if calls:
             await asyncio.gather(*calls)
+
+    def implements(self, hook: str) -> bool:
+        """Tell whether any plugin has a hook, so that nothing need be prepared for nobody."""
+        return next(self._implementations(hook), None) is not None
+
+    async def ask_each(self, hook: str, argument: str, value: T, edit: Callable[[T, Any], T], **others: Any) -> T:
+        """Call a closed hook of every plugin in order, each with what `edit` made of the answers before it.
+
+        argument: the name under which the hook takes the value. Raises the Problem that a plugin raises, and
+        PluginFailed, which names the plugin, for any other failure. A quarantined plugin is called all the same.
+        """
+        for plugin, implementation in self._implementations(hook):
+            given = self._given(plugin, hook, {argument: value, **others})
+            answer = await self._call_closed(plugin, implementation, given)
+            if answer is not None:
+                try:
+                    value = edit(value, answer)
+                except Exception as error:
+                    self._spend(plugin, f"{hook} failed: {error}")
+                    raise PluginFailed(detail=f'The plugin "{plugin.name}" failed, so nothing was done.') from error
+        return value
 
     def health_checks(self) -> list[HealthCheck]:
         """Return the plugins' health checks, and a failing one for each plugin that could not give its own.
@@ -252,6 +274,23 @@ class Plugins:
             self._spend(plugin, f"{hook.name} {fault}" if isinstance(fault, TooSlow) else f"{hook.name} failed: {fault}")
         else:
             self._trace.add(hook.name, plugin.name, time.perf_counter() - start, _outcome(value), describe_answer(value))
+
+    async def _call_closed(self, plugin: Plugin, hook: Hook, arguments: Mapping[str, Any]) -> Any:
+        """Call a plugin that must answer. Raises its Problem, or PluginFailed."""
+        start = time.perf_counter()
+        plugin.calls += 1
+        try:
+            value = await call_contained(hook, arguments, plugin.limit(hook.name))
+        except PluginFault as fault:
+            took = time.perf_counter() - start
+            if isinstance(fault.__cause__, Problem):
+                self._trace.add(hook.name, plugin.name, took, "answered", f"refused: {fault.__cause__}")
+                raise fault.__cause__ from None
+            self._trace.add(hook.name, plugin.name, took, "too slow" if isinstance(fault, TooSlow) else "failed", str(fault))
+            self._spend(plugin, f"{hook.name} failed: {fault}")
+            raise PluginFailed(detail=f'The plugin "{plugin.name}" failed, so nothing was done.') from fault
+        self._trace.add(hook.name, plugin.name, time.perf_counter() - start, _outcome(value), describe_answer(value))
+        return value
 
     def _choose(self, part: str, hook: str) -> Choice:
         offers: list[tuple[Plugin, Provides[Any]]] = []
