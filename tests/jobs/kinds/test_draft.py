@@ -114,7 +114,7 @@ async def test_a_draft_that_fails_says_why(runtime: Runtime, source: Source) -> 
 async def test_three_seconds_after_the_last_byte_there_is_something_to_watch(
     options: dict[str, Any], site: Any, sample: SampleMaker, upload_to: Callable[[Runtime, Path], Awaitable[Source]]
 ) -> None:
-    made = sample(duration=20, width=1280, height=720, **options)
+    made = sample(duration=8, width=1280, height=720, **options)
     async with running(site, load_plugins(site, third_party=True)) as runtime:
         put = await upload_to(runtime, made)
         started = time.monotonic()

@@ -54,7 +54,7 @@ async def test_what_a_killed_process_was_making_is_made_by_the_next(
     told: Any,
 ) -> None:
     site = Site(folder=site.folder, limits=Limits(duration_minutes=10))
-    made = sample(duration=40, width=854, height=480, container=container)
+    made = sample(duration=25, width=854, height=480, container=container)
     async with running(site, load_plugins(site, third_party=True), run_jobs=False) as runtime:
         source = await upload_to(runtime, made)
 

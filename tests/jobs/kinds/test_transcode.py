@@ -189,7 +189,7 @@ async def test_a_video_that_was_deleted_meanwhile_leaves_nothing(
 
 
 async def test_progress_shows_on_the_renditions(runtime: Runtime, sample: SampleMaker, ingested: Upload, job: Begin) -> None:
-    source = await ingested(sample(duration=40, width=854, height=480))
+    source = await ingested(sample(duration=25, width=854, height=480))
     run = asyncio.create_task(transcode(runtime, job("transcode", source), {"source_id": source.id}))
     seen: list[float] = []
     while not run.done():
@@ -216,7 +216,7 @@ async def test_it_works_on_an_object_store(
 
 async def test_cancelling_the_job_kills_ffmpeg(site: Any, sample: SampleMaker, upload_to: Any) -> None:
     async with running(site, load_plugins(site, third_party=True)) as runtime:
-        source = await upload_to(runtime, sample(duration=60, width=1280, height=720, container="mp4"))
+        source = await upload_to(runtime, sample(duration=60, width=854, height=480, audio=None))
         await runtime.engine.submit("ingest", source.id, {"source_id": source.id})
         assert (await runtime.engine.wait("ingest", source.id, 20)).state == "done"
         for _ in range(400):
