@@ -16,7 +16,7 @@ from reelkit.interfaces.storage import KeyTaken, NotStored, Part, StorageError, 
 
 from reelkit_s3.client import Client, Refused, storage_error
 
-__all__ = ["abort_upload", "complete_upload", "create_upload", "forget_uploads", "put_part", "stream_part"]
+__all__ = ["abort_upload", "complete_upload", "create_upload", "forget_uploads", "is_made_of", "put_part", "stream_part"]
 
 
 async def create_upload(client: Client, key: str) -> str:
@@ -66,7 +66,7 @@ async def complete_upload(client: Client, key: str, upload: str, parts: Sequence
         if refused.status in (409, 412):
             raise KeyTaken(key) from None
         # After a lost answer the second try finds no upload, because the first one had completed it.
-        if refused.code == "NoSuchUpload" and await has_etag(client, key, joined_etag(parts)):
+        if refused.code == "NoSuchUpload" and await is_made_of(client, key, parts):
             return
         raise upload_error(key, refused) from None
 
@@ -120,8 +120,9 @@ def joined_etag(parts: Sequence[Part]) -> str:
     return f'"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(parts)}"'
 
 
-async def has_etag(client: Client, key: str, etag: str) -> bool:
-    """Tell whether an object is there and is this one."""
+async def is_made_of(client: Client, key: str, parts: Sequence[Part]) -> bool:
+    """Tell whether the object is there and was made of just these parts."""
+    etag = joined_etag(parts)
     try:
         answer = await client.send("HEAD", key, {})
     except Refused:

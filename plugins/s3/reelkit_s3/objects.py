@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import obstore
 from obstore.exceptions import (
@@ -82,7 +82,7 @@ class Objects:
             retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=settings.timeout)},
             credential_provider=credentials.obstore,
         )
-        self._mode: obstore.PutMode = "create" if settings.conditional_writes else "overwrite"
+        self._mode: obstore.PutMode = "overwrite" if settings.guards == "none" else "create"
 
     async def put(self, key: str, body: bytes) -> None:
         """Store a small object in one request. Raises KeyTaken, StorageError."""
@@ -99,11 +99,16 @@ class Objects:
 
     async def exists(self, key: str) -> bool:
         """Tell whether an object is there."""
+        return await self.age(key) is not None
+
+    async def age(self, key: str) -> timedelta | None:
+        """Return for how long an object has been there, None when it is not."""
         try:
-            await self.size(key)
+            with obstore_errors(key):
+                found = await obstore.head_async(self._store, key)
         except NotStored:
-            return False
-        return True
+            return None
+        return datetime.now(UTC) - found["last_modified"]
 
     async def read(self, key: str, start: int, stop: int | None) -> AsyncIterator[bytes]:
         """Yield start <= i < stop in chunks of at most CHUNK bytes; a connection that breaks is made anew."""

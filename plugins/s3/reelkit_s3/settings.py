@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,9 +30,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """https://endpoint/bucket/key; false: https://bucket.endpoint/key."""
     public_endpoint: str = ""
     """Address of the same service for browsers, when they reach it by another name than this server does."""
-    conditional_writes: bool = True
-    """The service knows If-None-Match on writes (Amazon, R2, MinIO, SeaweedFS, Ceph). False: a new key is looked up
-    before it is written, which two writers of one key at the same moment can slip through."""
+    conditional_writes: Literal["auto", "complete", "put", "none"] = "auto"
+    """What the service does atomically with If-None-Match. complete: also the end of a multipart upload (Amazon); put:
+    single requests (MinIO, R2, SeaweedFS, Ceph), so a small marker object guards the end of a large one; none: a key is
+    looked up before it is written, which two writers at the same moment slip through. auto: complete without an
+    endpoint, else put."""
     timeout: float = 20.0
     """Seconds that the service may stay silent."""
     forget_uploads_hours: float = 168.0
@@ -42,6 +45,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         shown = {name: getattr(self, name) for name in self.__struct_fields__}
         shown["secret_key"] = "…" if self.secret_key else ""
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    @property
+    def guards(self) -> Literal["complete", "put", "none"]:
+        """How a key is kept from being written twice, as conditional_writes says."""
+        if self.conditional_writes == "auto":
+            return "put" if self.endpoint else "complete"
+        return self.conditional_writes
 
     def check(self) -> None:
         """Raise ValueError, saying what would be right, for settings that cannot work together."""

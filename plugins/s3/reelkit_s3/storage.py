@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Coroutine, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
+from datetime import timedelta
 from secrets import token_hex
 from urllib.parse import quote
 
@@ -35,6 +36,10 @@ PART = 8 * 1024**2
 
 CONCURRENT = 3
 """Parts under way at once: with the one being gathered and its join about 40 MiB of memory an upload."""
+
+
+MARKER_DIES = timedelta(minutes=15)
+"""A marker this old was left by a killed process; no completion takes so long."""
 
 
 def checked(key: str) -> str:
@@ -68,7 +73,7 @@ class S3Storage:
             first: list[bytes] = await anext(parts, [])
             length = sum(len(block) for block in first)
             if length < PART:
-                await self._refuse_taken(key, asked=not self._settings.conditional_writes)
+                await self._refuse_taken(key, asked=self._settings.guards == "none")
                 await self._objects.put(key, b"".join(first))
                 return Stored(key, length)
             await self._refuse_taken(key)
@@ -115,10 +120,38 @@ class S3Storage:
         return sum(part.size for part in done)
 
     async def _complete(self, key: str, upload: str, parts: Sequence[Part]) -> None:
-        conditional = self._settings.conditional_writes
-        if not conditional:
-            await self._refuse_taken(key)
-        await multipart.complete_upload(self._client, key, upload, parts, conditional=conditional)
+        """Make the object of an upload, only if nothing has its key."""
+        guards = self._settings.guards
+        if guards == "complete":
+            await multipart.complete_upload(self._client, key, upload, parts, conditional=True)
+            return
+        async with self._guarded(key) if guards == "put" else nullcontext():
+            if not await self._objects.exists(key):
+                await multipart.complete_upload(self._client, key, upload, parts, conditional=guards == "put")
+            elif not await multipart.is_made_of(self._client, key, parts):
+                raise KeyTaken(key)
+
+    @asynccontextmanager
+    async def _guarded(self, key: str) -> AsyncIterator[None]:
+        """Hold the marker that lets one writer at a time complete a key. Raises KeyTaken while another one holds it."""
+        marker = f"~guard/{key}"
+        try:
+            await self._objects.put(marker, b"")
+        except KeyTaken:
+            age = await self._objects.age(marker)
+            if age is not None:
+                if age < MARKER_DIES:
+                    raise KeyTaken(key, "another upload of this key is being completed") from None
+                await self._objects.delete(marker)
+            await self._objects.put(marker, b"")
+        try:
+            yield
+        finally:
+            await asyncio.shield(self._in_background(self._let_go(marker)))
+
+    async def _let_go(self, marker: str) -> None:
+        with suppress(StorageError):
+            await self._objects.delete(marker)
 
     async def _give_up(self, key: str, upload: str, sending: set[asyncio.Task[Part]]) -> None:
         """Abort an upload once none of its parts is under way, or they would come after."""
