@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -11,6 +12,8 @@ from typing import cast
 
 import structlog
 from litestar import Litestar
+from litestar.plugins import PluginProtocol
+from litestar.plugins.core import MsgspecDIPlugin
 from litestar.types import ControllerRouterHandler
 
 from reelkit.access.keys import KeyRing
@@ -83,7 +86,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
                 await keys.close()
                 access_log.flush()
 
-    app = Litestar(
+    app = _Application(
         route_handlers=HANDLERS,
         dependencies=DEPENDENCIES,
         exception_handlers=EXCEPTION_HANDLERS,
@@ -105,6 +108,16 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
     front = Front(cast("App", app))
     access_log = AccessLog(log_style)
     return Observed(_Started(front), measured, access_log)
+
+
+class _Application(Litestar):
+    """Litestar without support for pydantic unless a plugin has brought it: 11 MB and a fifth of the start for nothing."""
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        if "pydantic" in sys.modules:
+            return Litestar._get_default_plugins(plugins)
+        return [*plugins, MsgspecDIPlugin()]
 
 
 class _Started:
