@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from reelkit.jobs.engine import JobsUnavailable
 
 
 async def test_a_submitted_job_is_done(ground: Any) -> None:
@@ -124,7 +125,7 @@ async def test_the_scratch_of_an_attempt_is_removed(embedded: Any) -> None:
 
 async def test_stopping_puts_a_running_job_back(ground: Any) -> None:
     engine = await ground.engine(run=True)
-    await engine.submit("sleep", "a", {"seconds": 5})
+    await engine.submit("sleep", "a", {"seconds": 2})
     await asyncio.to_thread(ground.await_marks, "start", "a")
     ground.engines.clear()
     await engine.stop()
@@ -149,6 +150,44 @@ async def test_periodic_work_runs_once_an_interval(ground: Any) -> None:
     await asyncio.sleep(3.5)
     assert 3 <= len(runs) <= 4
     assert all(later - earlier >= 0.95 for earlier, later in pairwise(runs))
+
+
+async def test_jobs_are_forgotten_a_month_after_their_end(embedded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = await embedded.engine(run=True)
+    await engine.submit("sleep", "a", {"seconds": 0})
+    await engine.submit("hopeless", "b", {})
+    await engine.wait("sleep", "a", timeout=20)
+    await engine.wait("hopeless", "b", timeout=20)
+    await engine.submit("sleep", "c", {"seconds": 2})
+    await engine.forget()
+    assert await engine.status("sleep", "a") is not None
+    monkeypatch.setattr("reelkit.jobs.engine.KEEP_SECONDS", -1.0)
+    await engine.forget()
+    assert await engine.status("sleep", "a") is None
+    assert await engine.status("hopeless", "b") is None
+    assert (await engine.wait("sleep", "c", timeout=20)).state == "done"
+
+
+async def test_a_missing_database_is_named_at_the_start(make_ground: Any) -> None:
+    ground = make_ground("postgresql://nobody@127.0.0.1:1/nothing")
+    with pytest.raises(JobsUnavailable, match="cannot be opened"):
+        await ground.engine()
+    ground.engines.clear()
+
+
+async def test_submitting_during_an_outage_says_so(cluster: Any, postgres_server: Any) -> None:
+    engine = await cluster.engine()
+    name = cluster.url.rsplit("/", 1)[1]
+    await asyncio.to_thread(postgres_server.psql, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    await asyncio.to_thread(postgres_server.psql, end)
+    with pytest.raises(JobsUnavailable):
+        await engine.submit("sleep", "a", {"seconds": 0})
+    with pytest.raises(JobsUnavailable):
+        await engine.check()
+    await asyncio.to_thread(postgres_server.psql, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    await engine.check()
+    await engine.submit("sleep", "a", {"seconds": 0})
 
 
 async def test_the_thread_pool_of_the_server_stays_its_own(embedded: Any) -> None:

@@ -86,7 +86,7 @@ async def test_a_killed_worker_is_taken_over(cluster: Any) -> None:
     first, second = await asyncio.gather(start(cluster), start(cluster))
     asker = await cluster.engine()
     for number in range(4):
-        await asker.submit("sleep", f"k{number}", {"seconds": 4})
+        await asker.submit("sleep", f"k{number}", {"seconds": 3})
     running = await marks(cluster, "start", count=4)
     assert {m.pid for m in running} == {first.pid, second.pid}
     cluster.kill(first)
@@ -115,7 +115,7 @@ async def test_work_of_a_cluster_that_died_as_a_whole_goes_on_after_a_restart(cl
 async def test_a_frozen_worker_that_was_taken_over_ends_when_it_thaws(cluster: Any) -> None:
     first = await start(cluster)
     asker = await cluster.engine()
-    await asker.submit("sleep", "a", {"seconds": 6})
+    await asker.submit("sleep", "a", {"seconds": 4})
     await marks(cluster, "start", "a")
     first.send_signal(signal.SIGSTOP)
     second = await start(cluster)
@@ -129,21 +129,20 @@ async def test_a_frozen_worker_that_was_taken_over_ends_when_it_thaws(cluster: A
 async def test_a_stopped_worker_hands_its_job_over_at_once(cluster: Any) -> None:
     first = await start(cluster)
     asker = await cluster.engine()
-    await asker.submit("sleep", "a", {"seconds": 3})
+    await asker.submit("sleep", "a", {"seconds": 60})
     await marks(cluster, "start", "a")
     second = await start(cluster)
     first.send_signal(signal.SIGTERM)
     stopped = time.monotonic()
     await marks(cluster, "start", "a", pid=second.pid)
-    assert time.monotonic() - stopped < 4
+    assert time.monotonic() - stopped < 5
     assert await asyncio.to_thread(first.wait, 20) == 0
-    assert (await asker.wait("sleep", "a", timeout=TAKEOVER)).state == "done"
 
 
 async def test_jobs_live_through_a_restart_of_the_database(cluster: Any, postgres_server: Any) -> None:
     worker = await start(cluster)
     asker = await cluster.engine()
-    await asker.submit("sleep", "a", {"seconds": 5})
+    await asker.submit("sleep", "a", {"seconds": 4})
     await marks(cluster, "start", "a")
     # As a restart of the server looks to its clients: every connection breaks.
     name = cluster.url.rsplit("/", 1)[1]
@@ -162,7 +161,7 @@ async def test_jobs_live_through_a_restart_of_the_database(cluster: Any, postgre
 async def test_progress_is_seen_from_another_process(ground: Any) -> None:
     await start(ground)
     asker = await ground.engine()
-    await asker.submit("sleep", "a", {"seconds": 5})
+    await asker.submit("sleep", "a", {"seconds": 2.5})
     seen = set()
     while not (status := await asker.status("sleep", "a")).final:
         seen.add(status.progress)

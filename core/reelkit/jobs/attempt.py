@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from reelkit.jobs.durable import Durable
 from reelkit.jobs.job import JobContext, JobKind, PermanentFailure
@@ -21,7 +21,12 @@ DEADLY = 3
 
 BACKOFF = 4.0
 
+END_SECONDS = 20.0
+"""How long a job may take to end its children when the process stops."""
+
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 Outcome = dict[str, Any]
 """{"failure": the reason or None, "again": whether another attempt may help}: what the engine keeps of a step."""
@@ -31,7 +36,7 @@ class Attempts:
     """Does the jobs that this process has taken, on the event loop that it was launched on."""
 
     def __init__(self, kinds: Mapping[str, JobKind], durable: Durable, ledger: Ledger, scratch: Scratch) -> None:
-        self.stopping = False
+        self._stopping = False
         self._kinds = kinds
         self._durable = durable
         self._ledger = ledger
@@ -44,7 +49,7 @@ class Attempts:
         """Do one job: the body of its workflow. After a crash it runs again from the top, over the steps already kept."""
         task = asyncio.current_task()
         assert task is not None
-        if self.stopping:
+        if self._stopping:
             raise asyncio.CancelledError
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -63,12 +68,17 @@ class Attempts:
                 await self._durable.step("failed", self._tell, kind, key, payload, outcome["failure"])
         return {"failure": outcome["failure"]}
 
+    def refuse(self) -> None:
+        """Start nothing more; what the queues still hand over stays undone."""
+        self._stopping = True
+
     async def end(self) -> None:
-        """Cancel what runs and return when it has stopped."""
-        tasks = list(self._tasks)
+        """Cancel what runs and return when it has stopped, or after a while."""
+        tasks = set(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks and (late := (await asyncio.wait(tasks, timeout=END_SECONDS))[1]):
+            log.error("%d jobs did not stop within %g s", len(late), END_SECONDS)
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -77,9 +87,9 @@ class Attempts:
 
     async def _attempt(self, kind: str, key: str, payload: dict[str, Any], number: int) -> Outcome:
         id = f"{kind}:{key}"
-        interrupted = await asyncio.to_thread(self._ledger.begin, id)
+        interrupted = await patiently(self._ledger.begin, id)
         if interrupted >= DEADLY:
-            await asyncio.to_thread(self._ledger.end, id)
+            await patiently(self._ledger.end, id)
             return {"failure": f"It stopped the process that ran it {interrupted} times.", "again": False}
         scratch = await asyncio.to_thread(self._scratch.make, id)
         progress = Progress(lambda value: self._ledger.report(id, value))
@@ -100,7 +110,7 @@ class Attempts:
         finally:
             await progress.stop()
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
-            await asyncio.to_thread(self._ledger.end, id)
+            await patiently(self._ledger.end, id)
         return {"failure": None, "again": False}
 
     async def _tell(self, kind: str, key: str, payload: dict[str, Any], reason: str) -> Outcome:
@@ -115,3 +125,15 @@ class Attempts:
                 if pause is not None:
                     await asyncio.sleep(pause)
         return {}
+
+
+async def patiently(work: Callable[[str], T], id: str) -> T:
+    """Ask the ledger, and while its database is away ask again: an outage is not the fault of the job."""
+    from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+
+    while True:
+        try:
+            return await asyncio.to_thread(work, id)
+        except (InterfaceError, OperationalError, TimeoutError) as error:
+            log.warning("Job %s waits for the jobs database: %s", id, error)
+            await asyncio.sleep(1.0)

@@ -13,6 +13,8 @@ import os
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +22,7 @@ from reelkit.jobs.attempt import Attempts
 from reelkit.jobs.doorbell import Doorbell, ring
 from reelkit.jobs.durable import Durable, Row
 from reelkit.jobs.job import JobFunction, JobKind, JobState, JobStatus
+from reelkit.jobs.lease import LeaseKeeper
 from reelkit.jobs.ledger import Ledger
 from reelkit.jobs.lock import FileLock
 from reelkit.jobs.periodic import Periodic
@@ -63,19 +66,17 @@ class JobEngine:
         )
         self._lock = FileLock(site.data / "jobs.lock")
         self._bell = site.data / "jobs.wake"
-        self._doorbell: Doorbell | None = None
         self._scratch = Scratch(site.data / "scratch")
-        self._keeper: Any = None
-        self._attempts: Attempts | None = None
+        self._parts: AsyncExitStack | None = None
         self._periodic: Periodic | None = None
         self._plans: list[tuple[str, float, Callable[[], Awaitable[None]]]] = []
         self._waiting: asyncio.Task[None] | None = None
-        self._executor = ""
+        self._launching: asyncio.Future[None] | None = None
 
     @property
     def running(self) -> bool:
         """Whether this process runs jobs now."""
-        return self._attempts is not None
+        return self._parts is not None
 
     async def start(self, run: bool = True) -> None:
         """Connect, and with run=True run jobs: at once, or as soon as no other process of an embedded site does.
@@ -83,13 +84,17 @@ class JobEngine:
         Raises JobsUnavailable.
         """
         await asyncio.to_thread(self._connect)
-        self.schedule("reelkit.forget-jobs", 86400.0, self._forget_old)
+        self.schedule("reelkit.forget-jobs", 86400.0, self.forget)
         if not run:
             return
-        if not self.embedded or self._lock.acquire():
-            await self._launch()
-        else:
+        if self.embedded and not self._lock.acquire():
             self._waiting = asyncio.create_task(self._wait_for_lock(), name="reelkit-jobs-takeover")
+            return
+        try:
+            await self._launch()
+        except BaseException:
+            self._lock.release()
+            raise
 
     async def stop(self) -> None:
         """Stop running jobs, which go back into their queues, and disconnect."""
@@ -97,8 +102,12 @@ class JobEngine:
             self._waiting.cancel()
             await asyncio.gather(self._waiting, return_exceptions=True)
             self._waiting = None
-        if self.running:
-            await self._land()
+        if self._launching is not None:
+            await asyncio.gather(self._launching, return_exceptions=True)
+            self._launching = None
+        if self._parts is not None:
+            parts, self._parts, self._periodic = self._parts, None, None
+            await parts.aclose()
         self._lock.release()
         await asyncio.to_thread(self._durable.close)
 
@@ -159,9 +168,23 @@ class JobEngine:
         except Exception as error:
             raise JobsUnavailable(f"The jobs database does not answer: {error}") from error
 
+    async def forget(self) -> None:
+        """Drop jobs that ended long ago; their keys can be used again. Done once a day by itself."""
+        before = (datetime.now(UTC) - timedelta(seconds=KEEP_SECONDS)).isoformat()
+
+        def forget() -> int:
+            rows = self._durable.rows(completed_before=before, limit=1000)
+            ids = [row.id for row in rows]
+            if ids:
+                self._durable.delete(ids)
+                self._ledger.forget(ids)
+            return len(ids)
+
+        while await asyncio.to_thread(forget) == 1000:
+            pass
+
     def _connect(self) -> None:
         self.site.data.mkdir(parents=True, exist_ok=True)
-        from reelkit.jobs.lease import LeaseKeeper
 
         def create(connection: Any) -> None:
             Ledger.create(connection)
@@ -175,39 +198,60 @@ class JobEngine:
         self._ledger = Ledger(self._durable.engine)
 
     async def _wait_for_lock(self) -> None:
-        while not self._lock.acquire():  # noqa: ASYNC110 - the other holder is a process, which sets no event of ours
+        while not await self._take_over():  # noqa: ASYNC110 - the holder is another process, it sets no event of ours
             await asyncio.sleep(TAKEOVER_SECONDS)
+
+    async def _take_over(self) -> bool:
+        if not self._lock.acquire():
+            return False
         log.info("Process %d runs the jobs of %s from now on.", os.getpid(), self.site.folder)
-        await self._launch()
+        # Not left halfway when stop() comes meanwhile: that waits, and then undoes it.
+        self._launching = asyncio.ensure_future(self._launch())
+        try:
+            await asyncio.shield(self._launching)
+        except Exception:
+            log.exception("Process %d cannot run the jobs of %s", os.getpid(), self.site.folder)
+            self._lock.release()
+            return False
+        return True
 
     async def _launch(self) -> None:
-        # Never used twice: what a dead process left is known by its id.
-        self._executor = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
-        await asyncio.to_thread(self._scratch.open)
-        await asyncio.to_thread(self._durable.declare_queues, {name: kind.concurrency for name, kind in self.kinds.items()})
-        attempts = Attempts(self.kinds, self._durable, self._ledger, self._scratch)
-        if not self.embedded:
-            await asyncio.to_thread(self._keep_lease)
-        await self._durable.launch(self._executor, attempts.run)
-        if self.embedded:
-            # Whoever holds the lock is alone, so whatever runs elsewhere does not run at all.
-            orphaned = await asyncio.to_thread(self._durable.executors)
-            if orphaned:
-                await asyncio.to_thread(self._durable.recover, orphaned)
-            self._doorbell = Doorbell(self._bell, self._durable.wake)
-            self._doorbell.open()
-        self._attempts = attempts
-        self._periodic = Periodic(self._ledger)
-        for plan in self._plans:
-            self._periodic.add(*plan)
-        self._durable.open()
+        """Become a process that runs jobs; what was done for it is undone in reverse order, by stop() or a failure here."""
+        async with AsyncExitStack() as parts:
+            # Never used twice: what a dead process left is known by its id.
+            executor = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+            concurrency = {name: kind.concurrency for name, kind in self.kinds.items()}
+            await asyncio.to_thread(self._scratch.open)
+            parts.push_async_callback(asyncio.to_thread, self._scratch.close)
+            await asyncio.to_thread(self._durable.declare_queues, concurrency)
+            if not self.embedded:
+                keeper = await asyncio.to_thread(self._keep_lease, executor)
+                parts.push_async_callback(asyncio.to_thread, keeper.stop)
+            attempts = Attempts(self.kinds, self._durable, self._ledger, self._scratch)
+            parts.push_async_callback(asyncio.to_thread, self._durable.land)
+            await self._durable.launch(executor, attempts.run)
+            parts.push_async_callback(self._put_back, executor)
+            parts.push_async_callback(attempts.end)
+            parts.push_async_callback(asyncio.to_thread, self._durable.stop_taking)
+            parts.callback(attempts.refuse)
+            if self.embedded:
+                # Whoever holds the lock is alone, so whatever runs elsewhere does not run at all.
+                if orphaned := await asyncio.to_thread(self._durable.executors):
+                    await asyncio.to_thread(self._durable.recover, orphaned)
+                doorbell = Doorbell(self._bell, self._durable.wake)
+                doorbell.open()
+                parts.callback(doorbell.close)
+            self._periodic = Periodic(self._ledger)
+            parts.push_async_callback(self._periodic.stop)
+            for plan in self._plans:
+                self._periodic.add(*plan)
+            self._durable.open()
+            self._parts = parts.pop_all()
 
-    def _keep_lease(self) -> None:
-        from reelkit.jobs.lease import LeaseKeeper
-
+    def _keep_lease(self, executor: str) -> LeaseKeeper:
         keeper = LeaseKeeper(
             self.site.database.url,
-            self._executor,
+            executor,
             self.site.jobs.lease_seconds,
             running=self._durable.executors,
             recover=self._durable.recover,
@@ -216,29 +260,14 @@ class JobEngine:
         if not keeper.begin(timeout=30.0):
             keeper.stop()
             raise JobsUnavailable("This worker could not enter itself into the jobs database within 30 s.")
-        self._keeper = keeper
+        return keeper
 
-    async def _land(self) -> None:
-        attempts, self._attempts = self._attempts, None
-        assert attempts is not None
-        if self._periodic is not None:
-            await self._periodic.stop()
-            self._periodic = None
-        if self._doorbell is not None:
-            self._doorbell.close()
-            self._doorbell = None
-        attempts.stopping = True
-        await asyncio.to_thread(self._durable.stop_taking)
-        await attempts.end()
+    async def _put_back(self, executor: str) -> None:
         try:
-            await asyncio.to_thread(self._durable.recover, {self._executor})
+            await asyncio.to_thread(self._durable.recover, {executor})
+            await asyncio.to_thread(self._wake_others)
         except Exception:
             log.exception("The jobs of this process could not be put back; another one takes them over")
-        await asyncio.to_thread(self._durable.land)
-        if self._keeper is not None:
-            await asyncio.to_thread(self._keeper.stop)
-            self._keeper = None
-        await asyncio.to_thread(self._scratch.close)
 
     def _wake_others(self) -> None:
         # The job is kept already; without a wake-up it starts at the next look into the queue.
@@ -257,22 +286,6 @@ class JobEngine:
         state, failure = read(row)
         progress = 1.0 if state == "done" else self._ledger.progress(row.id)
         return JobStatus(state=state, progress=progress, failure=failure)
-
-    async def _forget_old(self) -> None:
-        from datetime import UTC, datetime, timedelta
-
-        before = (datetime.now(UTC) - timedelta(seconds=KEEP_SECONDS)).isoformat()
-
-        def forget() -> int:
-            rows = self._durable.rows(completed_before=before, limit=1000)
-            ids = [row.id for row in rows]
-            if ids:
-                self._durable.delete(ids)
-                self._ledger.forget(ids)
-            return len(ids)
-
-        while await asyncio.to_thread(forget) == 1000:
-            pass
 
 
 def read(row: Row) -> tuple[JobState, str | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 __all__ = ["Progress"]
 
@@ -49,7 +50,9 @@ class Progress:
         try:
             while written != self._value:
                 written = self._value
-                await asyncio.to_thread(self._write, written)
+                # For people to look at: the job goes on without it.
+                with suppress(Exception):
+                    await asyncio.to_thread(self._write, written)
                 await asyncio.sleep(PAUSE)
         finally:
             self._writer = None
