@@ -15,6 +15,7 @@ from litestar import Request, post
 from reelkit.access.principal import Principal
 from reelkit.api.checksum import Checksum
 from reelkit.api.receiving import Upload, declared_length, open_upload
+from reelkit.api.removal import remove_soon
 from reelkit.api.video_json import VideoJson, video_json
 from reelkit.api.videos import find_video
 from reelkit.catalog import sources, work
@@ -171,4 +172,5 @@ async def _look_into(runtime: Runtime, source: Source, size: int) -> None:
         reason = outcome.failure or "The file cannot be read."
         # Whoever reads the answer may upload again at once.
         await work.fail_source(source.id, reason)
+        remove_soon(runtime.storage, source.prefix)
         raise InvalidFile(name="file", detail=reason)
