@@ -109,21 +109,17 @@ def media_playlist(
         lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
     lines.append(f"#EXT-X-MAP:URI={_quoted(init)}")
     for segment in segments:
-        lines += [f"#EXTINF:{_seconds(segment.duration)},", _uri(segment.uri)]
+        lines += [f"#EXTINF:{segment.duration:.6f},", _uri(segment.uri)]
     if ended:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
 
 
 def _rounded(seconds: float) -> int:
-    """Round half up, as the standard means it."""
-    return int(seconds + 0.5)
-
-
-def _seconds(seconds: float) -> str:
+    """Round half up, as the standard means it. Raises ValueError."""
     if not 0 <= seconds < 1e9:
         raise ValueError(f"A segment cannot last {seconds} s.")
-    return f"{seconds:.6f}"
+    return int(seconds + 0.5)
 
 
 def _quoted(text: str) -> str:
