@@ -63,11 +63,12 @@ async def complete_upload(client: Client, key: str, upload: str, parts: Sequence
     try:
         await client.send("POST", key, {"uploadId": upload}, blocks=[ElementTree.tostring(root)], headers=headers)
     except Refused as refused:
+        # After a lost answer the second try is refused, because the first one had completed it.
+        refused_twice = refused.status in (409, 412) or refused.code == "NoSuchUpload"
+        if refused_twice and await is_made_of(client, key, parts):
+            return
         if refused.status in (409, 412):
             raise KeyTaken(key) from None
-        # After a lost answer the second try finds no upload, because the first one had completed it.
-        if refused.code == "NoSuchUpload" and await is_made_of(client, key, parts):
-            return
         raise upload_error(key, refused) from None
 
 

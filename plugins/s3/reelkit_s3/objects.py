@@ -45,7 +45,7 @@ def obstore_errors(key: str) -> Iterator[None]:
     except (PermissionDeniedError, UnauthenticatedError) as error:
         raise storage_error(key, 403, code_in(error)) from None
     except BaseError as error:
-        status = re.search(r"(?:status:? ?|error: |: )([45]\d\d)\b", str(error))
+        status = re.search(r"status code: (\d{3})\b", str(error))
         if status is None:
             raise StorageUnavailable(key, "the service did not answer") from None
         raise storage_error(key, int(status.group(1)), code_in(error)) from None
