@@ -14,6 +14,7 @@ from reelkit.delivery.bodies import BytesBody, PlannedBody
 from reelkit.delivery.caching import Cache
 from reelkit.delivery.conditional import entity_tag
 from reelkit.delivery.library import Library, Packaged
+from reelkit.media.mp4.packager import SegmentPlan
 from reelkit.media.mp4.tracks import Track
 from reelkit.media.playlists import AudioRendition, Segment, Variant, master_playlist, media_playlist
 
@@ -27,6 +28,8 @@ DRAFT_TARGET = 4
 DRAFT_BANDWIDTH = 1_200_000
 """Bits per second told of a draft before it was measured."""
 TEXT_BYTES = 16 << 20
+PLAN_BYTES = 16 << 20
+"""Plans of segments that many watch at the same time."""
 AUDIO_GROUP = "audio"
 MANIFEST = "public, max-age=1"
 """Renditions join it one by one."""
@@ -47,12 +50,25 @@ class _PieceKey(msgspec.Struct, frozen=True):
         return hash((self.rendition.id, self.track, self.what))
 
 
+class _PlanKey(msgspec.Struct, frozen=True):
+    """Names a segment of a packaged rendition. clock: see Library.packaged."""
+
+    rendition: Rendition
+    clock: Rendition | None
+    track: str
+    number: int
+
+    def __hash__(self) -> int:
+        return hash((self.rendition.id, self.track, self.number))
+
+
 class Segments:
     """Builds answers from views of videos."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
         self._masters: Cache[_Master, BytesBody] = Cache(self._master, capacity=TEXT_BYTES, cost=_weight)
+        self._plans: Cache[_PlanKey, SegmentPlan | None] = Cache(self._plan, capacity=PLAN_BYTES, cost=_size_of)
         self._texts: Cache[_PieceKey, BytesBody] = Cache(self._text, capacity=TEXT_BYTES, cost=_weight)
 
     async def manifest(self, view: Playback) -> Answer | None:
@@ -78,13 +94,21 @@ class Segments:
         tag = entity_tag(rendition.id, clock.id if clock else "", track, what)
         content_type = "video/mp4" if found.kind == "video" else "audio/mp4"
         if isinstance(what, int):
-            try:
-                plan = await asyncio.to_thread(packaged.packager.segment, found, what)
-            except IndexError:
+            plan = await self._plans.get(_PlanKey(rendition, clock, track, what))
+            if plan is None:
                 return None
             return Answer(PlannedBody(plan.head, plan.ranges, packaged.stored), content_type, tag, IMMUTABLE)
         body = await self._texts.get(_PieceKey(rendition, clock, track, what))
         return Answer(body, PLAYLIST if what == "playlist" else content_type, tag, IMMUTABLE)
+
+    async def _plan(self, key: _PlanKey) -> SegmentPlan | None:
+        packaged = await self._library.packaged(key.rendition, key.clock)
+        track = _track(packaged, key.track)
+        assert track is not None
+        try:
+            return await asyncio.to_thread(packaged.packager.segment, track, key.number)
+        except IndexError:
+            return None
 
     async def _text(self, key: _PieceKey) -> BytesBody:
         packaged = await self._library.packaged(key.rendition, key.clock)
@@ -222,6 +246,11 @@ def _audio(packaged: Packaged, rendition: Rendition, number: int, track: Track) 
         default=number == 1,
         channels=track.channels,
     )
+
+
+def _size_of(plan: SegmentPlan | None) -> int:
+    """Estimate the memory of a plan: two small integers and a tuple take about 120 bytes."""
+    return 512 if plan is None else 512 + len(plan.head) + 120 * len(plan.ranges)
 
 
 def _weight(body: BytesBody) -> int:
