@@ -69,9 +69,11 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def s3_bucket(s3_server: S3Server) -> S3Bucket:
-    """An empty bucket: endpoint, bucket, access_key, secret_key, region."""
-    return s3_server.make_bucket()
+def s3_bucket(s3_server: S3Server) -> Iterator[S3Bucket]:
+    """An empty bucket: endpoint, bucket, access_key, secret_key, region; removed after the test."""
+    bucket = s3_server.make_bucket()
+    yield bucket
+    s3_server.drop_bucket(bucket)
 
 
 @pytest.fixture(scope="session")

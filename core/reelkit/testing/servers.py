@@ -224,6 +224,11 @@ class S3Server(msgspec.Struct, frozen=True):
         httpx.post(f"{self.filer}/buckets/{bucket}/", timeout=10).raise_for_status()
         return S3Bucket(self.endpoint, bucket, self.access_key, self.secret_key)
 
+    def drop_bucket(self, bucket: S3Bucket) -> None:
+        """Remove a bucket with all that is in it."""
+        address = f"{self.filer}/buckets/{bucket.bucket}?recursive=true&ignoreRecursiveError=true"
+        httpx.delete(address, timeout=30).raise_for_status()
+
 
 @contextmanager
 def run_s3(folder: Path) -> Iterator[S3Server]:
@@ -255,6 +260,8 @@ def run_s3(folder: Path) -> Iterator[S3Server]:
             "filer.localSocket": f"{sockets}/filer",
             "master.telemetry": "false",
             "master.volumeSizeLimitMB": "1024",
+            # A bucket takes 7 volumes of its own; by default there are as many as the disk would hold when full.
+            "volume.max": "10000",
             "webdav": "false",
             "admin.ui": "false",
             "debug.port": str(ports[-1]),
