@@ -52,7 +52,7 @@ async def playback(video_id: str) -> Playback | None:
     if not storable(video_id):
         return None
     videos, sources, rows = await asyncio.gather(
-        unscoped(VideoRow).select(*COLUMNS).where(VideoRow.id == video_id).run(),
+        unscoped(VideoRow).select(*COLUMNS).where(VideoRow.id == video_id, VideoRow.discarded_at.is_null()).run(),
         unscoped(SourceRow).select().where(SourceRow.video_id == video_id).run(),
         unscoped(RenditionRow).select().where(RenditionRow.video_id == video_id, RenditionRow.status != "failed").run(),
     )

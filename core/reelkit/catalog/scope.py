@@ -7,7 +7,7 @@ must look across (`playback`, `work`, and finding a key by its digest) say `unsc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -70,6 +70,10 @@ class Rows(Generic[T]):
     def insert(self, **values: Any) -> Insert[T]:
         """Add one row."""
         return self._table.insert(self._table(**{**values, **self._fill}))
+
+    def insert_all(self, rows: Iterable[Mapping[str, Any]]) -> Insert[T]:
+        """Add rows in one statement; at least one."""
+        return self._table.insert(*(self._table(**{**row, **self._fill}) for row in rows))
 
     async def one(self, *where: Combinable | QueryString, lock: bool = False) -> dict[str, Any] | None:
         """Return one matching row or None. lock: nobody else changes it until the transaction ends."""

@@ -1,197 +1,168 @@
-"""Videos: what people upload into, list and play."""
+"""Videos: what people upload into, list, play, discard and restore."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any
 
 import msgspec
-from piccolo.columns import JSONB, BigInt, Boolean, Column, Text, Timestamptz
-from piccolo.columns.combination import WhereRaw
-from piccolo.custom_types import Combinable
-from piccolo.querystring import QueryString
 
-from reelkit.catalog import doomed
-from reelkit.catalog.binding import engine, transaction
+from reelkit.catalog import doomed, labels, ranks
+from reelkit.catalog.binding import transaction
 from reelkit.catalog.ids import new_id
-from reelkit.catalog.packing import fold, pack, storable, unpack
-from reelkit.catalog.scope import Environment, Scope, Scoped, scoped
+from reelkit.catalog.packing import storable
+from reelkit.catalog.scope import Scope, scoped
+from reelkit.catalog.video_pages import SORT, Page, SortBy, VideoFilter, lock_lists, page
+from reelkit.catalog.video_rows import (
+    COLUMNS,
+    Clip,
+    Metadata,
+    NewVideo,
+    Origin,
+    Video,
+    VideoCountRow,
+    VideoRow,
+    VideoWatermark,
+    row_values,
+    video_of,
+)
 from reelkit.problems import InvalidAttribute
 
-__all__ = ["Metadata", "NewVideo", "Page", "SortBy", "Video", "VideoFilter", "create", "delete", "get", "page"]
+__all__ = [
+    "COLUMNS",
+    "SORT",
+    "Clip",
+    "Metadata",
+    "NewVideo",
+    "Origin",
+    "Page",
+    "SortBy",
+    "Video",
+    "VideoEdit",
+    "VideoFilter",
+    "VideoRow",
+    "VideoWatermark",
+    "create",
+    "delete",
+    "discard",
+    "fetched",
+    "get",
+    "get_discarded",
+    "page",
+    "restore",
+    "set_thumbnail",
+    "update",
+    "video_of",
+]
 
-SortBy = Literal["title", "createdAt", "publishedAt", "updatedAt"]
-
-T = TypeVar("T")
-
-
-class Metadata(msgspec.Struct, frozen=True):
-    """One pair that the owner attached."""
-
-    key: str
-    value: str
-
-
-class NewVideo(msgspec.Struct, frozen=True, kw_only=True):
-    """What a video is made of; the defaults are the contract's."""
-
-    title: str
-    description: str = ""
-    public: bool = True
-    panoramic: bool = False
-    mp4_support: bool = True
-    language: str | None = None
-    language_origin: Literal["api", "auto"] | None = None
-    player_id: str | None = None
-    tags: tuple[str, ...] = ()
-    metadata: tuple[Metadata, ...] = ()
-
-
-class Video(NewVideo, frozen=True, kw_only=True):
-    """A video, with or without a source."""
-
-    video_id: str
-    project: str
-    environment: Environment
-    created_at: datetime
-    published_at: datetime
-    updated_at: datetime
-
-    @property
-    def scope(self) -> Scope:
-        """Whose it is."""
-        return Scope(self.project, self.environment)
-
-    @property
-    def prefix(self) -> str:
-        """The folder of storage that holds everything of it."""
-        return f"{self.project}/{self.video_id}/"
+Unset = msgspec.UnsetType
 
 
-class VideoFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which videos: all conditions hold. title, description: contained, ignoring case and accents; tags: each of them."""
+class VideoEdit(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a video is to change; what is unset stays."""
 
-    title: str | None = None
-    description: str | None = None
-    tags: tuple[str, ...] = ()
-    metadata: tuple[Metadata, ...] = ()
-
-
-class Page(msgspec.Struct, Generic[T], frozen=True):
-    """Some items of a list. total: how many the whole list has."""
-
-    items: tuple[T, ...]
-    total: int
-
-
-class VideoRow(Scoped, tablename="video"):
-    """Table `video`."""
-
-    id = Text(primary_key=True)
-    title = Text()
-    title_folded = Text()
-    description = Text()
-    description_folded = Text()
-    public = Boolean()
-    panoramic = Boolean()
-    mp4_support = Boolean()
-    language = Text(null=True, default=None)
-    language_origin = Text(null=True, default=None)
-    player_id = Text(null=True, default=None)
-    tags = JSONB()
-    metadata = JSONB()
-    created_at = Timestamptz()
-    published_at = Timestamptz()
-    updated_at = Timestamptz()
-
-
-class VideoCountRow(Scoped, tablename="video_count"):
-    """Table `video_count`: how many videos each scope has, kept by every insert and delete."""
-
-    id = Text(primary_key=True)
-    total = BigInt()
-
-
-COLUMNS = (*(c for c in VideoRow._meta.columns if c._meta.name not in ("title_folded", "description_folded")),)
-
-SORT: dict[SortBy, Column] = {
-    "title": VideoRow.title_folded,
-    "createdAt": VideoRow.created_at,
-    "publishedAt": VideoRow.published_at,
-    "updatedAt": VideoRow.updated_at,
-}
+    title: str | Unset = msgspec.UNSET
+    description: str | Unset = msgspec.UNSET
+    public: bool | Unset = msgspec.UNSET
+    panoramic: bool | Unset = msgspec.UNSET
+    mp4_support: bool | Unset = msgspec.UNSET
+    language: str | Unset | None = msgspec.UNSET
+    language_origin: str | Unset | None = msgspec.UNSET
+    player_id: str | Unset | None = msgspec.UNSET
+    tags: tuple[str, ...] | Unset = msgspec.UNSET
+    metadata: tuple[Metadata, ...] | Unset = msgspec.UNSET
+    transcript: bool | Unset = msgspec.UNSET
+    transcript_summary: bool | Unset = msgspec.UNSET
+    summary_attributes: tuple[str, ...] | Unset = msgspec.UNSET
 
 
 async def create(scope: Scope, new: NewVideo) -> Video:
     """Create a video without a source. Raises InvalidAttribute for text that no database can keep."""
-    _refuse_unstorable(new)
-    now = datetime.now(UTC)
     values = msgspec.structs.asdict(new)
-    video = Video(
-        **values,
-        video_id=new_id("vi"),
-        project=scope.project,
-        environment=scope.environment,
-        created_at=now,
-        published_at=now,
-        updated_at=now,
-    )
+    _refuse_unstorable(values)
     async with transaction():
-        await _count(scope, +1)
-        await scoped(VideoRow, scope).insert(
-            **{**values, "tags": pack(new.tags), "metadata": pack(new.metadata)},
-            id=video.video_id,
-            title_folded=fold(new.title),
-            description_folded=fold(new.description),
+        await lock_lists(scope)
+        now = datetime.now(UTC)
+        video = Video(
+            **values,
+            video_id=new_id("vi"),
+            project=scope.project,
+            environment=scope.environment,
             created_at=now,
             published_at=now,
             updated_at=now,
         )
+        await scoped(VideoRow, scope).insert(**row_values(msgspec.structs.asdict(video)), id=video.video_id)
+        await _list(scope, video, await _count(scope, listed=+1))
     return video
 
 
 async def get(scope: Scope, id: str) -> Video | None:
-    """Return a video by its id."""
-    if not storable(id):
-        return None
-    rows = await scoped(VideoRow, scope).select(*COLUMNS).where(VideoRow.id == id)
-    return video_of(rows[0]) if rows else None
+    """Return a video by its id; None also when it is discarded."""
+    video = await _get(scope, id)
+    return video if video is not None and video.discarded_at is None else None
 
 
-async def page(
-    scope: Scope,
-    filter: VideoFilter | None = None,
-    sort_by: SortBy = "createdAt",
-    sort_order: Literal["asc", "desc"] = "desc",
-    current_page: int = 1,
-    page_size: int = 25,
-) -> Page[Video]:
-    """Return one page of the videos that match, in a total order. current_page: from 1."""
-    where = _conditions(filter or VideoFilter())
-    if where is None:
-        return Page((), 0)
-    rows = scoped(VideoRow, scope)
-    total = await (rows.count(*where) if where else _counted(scope))
-    skip = (current_page - 1) * page_size
-    if skip >= total:
-        return Page((), total)
-    column, up = SORT[sort_by], sort_order == "asc"
-    taken = min(page_size, total - skip)
-    from_end = skip > total // 2  # the last page costs as little as the first
-    if from_end:
-        up, skip = not up, total - skip - taken
-    # A covering index finds the ids of a page, however deep, and only those rows are then read. Not in one statement:
-    # SQLite would rather walk all rows of the scope in the order asked for (247 ms at a million) than look up 25.
-    finding = rows.select(VideoRow.id).order_by(column, VideoRow.id, ascending=up).limit(taken).offset(skip)
-    ids = [row["id"] for row in await (finding.where(*where) if where else finding)]
-    if from_end:
-        ids.reverse()
-    found = {row["id"]: row for row in await rows.select(*COLUMNS).where(VideoRow.id.is_in(ids))} if ids else {}
-    return Page(tuple(video_of(found[id]) for id in ids if id in found), total)
+async def get_discarded(scope: Scope, id: str) -> Video | None:
+    """Return a discarded video by its id."""
+    video = await _get(scope, id)
+    return video if video is not None and video.discarded_at is not None else None
+
+
+async def update(scope: Scope, id: str, edit: VideoEdit) -> Video | None:
+    """Change a video and return it as it is then; None when there is none. Raises InvalidAttribute as `create` does."""
+    values = {name: value for name, value in msgspec.structs.asdict(edit).items() if value is not msgspec.UNSET}
+    _refuse_unstorable(values)
+    async with transaction():
+        await lock_lists(scope)
+        before = await get(scope, id)
+        if before is None:
+            return None
+        after = msgspec.structs.replace(before, **values, updated_at=datetime.now(UTC))
+        length = await _count(scope)
+        relabelled = (before.tags, before.metadata) != (after.tags, after.metadata)
+        moved = {sort: key for sort, key in _keys(before).items() if key != _keys(after)[sort]}
+        if relabelled:
+            await labels.detach(scope, before)
+        await ranks.leave(scope, id, moved, length - 1)
+        changed = row_values({**values, "updated_at": after.updated_at})
+        await scoped(VideoRow, scope).update(changed).where(VideoRow.id == id)
+        await ranks.enter(scope, id, {sort: _keys(after)[sort] for sort in moved}, length)
+        if relabelled:
+            await labels.attach(scope, after)
+    return after
+
+
+async def discard(scope: Scope, id: str) -> Video | None:
+    """Take a video out of the lists and from viewers, to be restored or, later, deleted; None when there is none."""
+    async with transaction():
+        await lock_lists(scope)
+        before = await get(scope, id)
+        if before is None:
+            return None
+        after = msgspec.structs.replace(before, discarded_at=datetime.now(UTC))
+        await scoped(VideoRow, scope).update({VideoRow.discarded_at: after.discarded_at}).where(VideoRow.id == id)
+        await _unlist(scope, before, await _count(scope, listed=-1, discarded=+1))
+        await labels.attach(scope, after)
+    return after
+
+
+async def restore(scope: Scope, id: str) -> Video | None:
+    """Undo `discard`; None when no such video is discarded."""
+    async with transaction():
+        await lock_lists(scope)
+        before = await get_discarded(scope, id)
+        if before is None:
+            return None
+        after = msgspec.structs.replace(before, discarded_at=None)
+        await scoped(VideoRow, scope).update({VideoRow.discarded_at: None}).where(VideoRow.id == id)
+        await labels.detach(scope, before)
+        await _list(scope, after, await _count(scope, listed=+1, discarded=-1))
+    return after
 
 
 async def delete(scope: Scope, id: str) -> tuple[str, ...] | None:
-    """Remove a video and everything that belongs to it; None when there is none.
+    """Remove a video, discarded or not, and everything that belongs to it; None when there is none.
 
     Returns the prefixes of storage that hold its bytes. They are doomed in the same transaction, so that whoever sweeps
     `doomed.pending()` removes them even if this process dies now.
@@ -199,83 +170,89 @@ async def delete(scope: Scope, id: str) -> tuple[str, ...] | None:
     if not storable(id):
         return None
     async with transaction():
-        rows = scoped(VideoRow, scope)
-        row = await rows.one(VideoRow.id == id, lock=True)
-        if row is None:
+        await lock_lists(scope)
+        video = await _get(scope, id)
+        if video is None:
             return None
-        await rows.delete().where(VideoRow.id == id)
-        await _count(scope, -1)
-        prefix = video_of(row).prefix
-        await doomed.doom([prefix])
-    return (prefix,)
+        await scoped(VideoRow, scope).delete().where(VideoRow.id == id)
+        if video.discarded_at is None:
+            await _unlist(scope, video, await _count(scope, listed=-1))
+        else:
+            await _count(scope, discarded=-1)
+            await labels.detach(scope, video)
+        await doomed.doom([video.prefix])
+    return (video.prefix,)
 
 
-def video_of(row: dict[str, Any]) -> Video:
-    """Return the Video of a row of `COLUMNS`."""
-    values = {name: value for name, value in row.items() if not name.endswith("_folded")}
-    values["video_id"] = values.pop("id")
-    values["tags"] = unpack(values["tags"], tuple[str, ...])
-    values["metadata"] = unpack(values["metadata"], tuple[Metadata, ...])
-    return Video(**values)
+async def set_thumbnail(scope: Scope, id: str, *, key: str | None = None, timecode: str | None = None) -> bool:
+    """Show a stored picture for a video, or note the frame that is to be taken for it; False when there is none.
+
+    A picture settles what frame was wanted. One that it replaces is doomed, and so is this one when the video is gone.
+    """
+    values: dict[Any, Any] = {VideoRow.thumbnail_timecode: timecode}
+    if key is not None:
+        values[VideoRow.thumbnail_key] = key
+    async with transaction():
+        row = await scoped(VideoRow, scope).one(VideoRow.id == id, lock=True) if storable(id) else None
+        if row is None:
+            await doomed.doom([key] if key is not None else [])
+            return False
+        await scoped(VideoRow, scope).update(values).where(VideoRow.id == id)
+        if key is not None and row["thumbnail_key"] is not None:
+            await doomed.doom([row["thumbnail_key"]])
+        return True
 
 
-def _conditions(filter: VideoFilter) -> list[Combinable] | None:
-    """Return the WHERE of a filter, or None when nothing can match."""
-    texts = [filter.title or "", filter.description or "", *filter.tags]
-    texts += [text for pair in filter.metadata for text in (pair.key, pair.value)]
-    if not all(storable(text) for text in texts):
+async def fetched(scope: Scope, id: str) -> None:
+    """Note that the job that brings a video's source has ended, well or not."""
+    await scoped(VideoRow, scope).update({VideoRow.fetching: False}).where(VideoRow.id == id)
+
+
+async def _get(scope: Scope, id: str) -> Video | None:
+    if not storable(id):
         return None
-    where: list[Combinable] = []
-    for column, text in (("title_folded", filter.title), ("description_folded", filter.description)):
-        if text is not None:
-            where.append(WhereRaw(f"video.{column} LIKE {{}} ESCAPE '!'", f"%{_escaped(fold(text))}%"))
-    if engine().engine_type == "postgres":
-        if filter.tags:
-            where.append(WhereRaw("video.tags @> {}", pack(filter.tags)))
-        if filter.metadata:
-            where.append(WhereRaw("video.metadata @> {}", pack(filter.metadata)))
-        return where
-    where += [WhereRaw("EXISTS (SELECT 1 FROM json_each(video.tags) t WHERE t.value = {})", tag) for tag in filter.tags]
-    where += [
-        WhereRaw(
-            "EXISTS (SELECT 1 FROM json_each(video.metadata) m WHERE"
-            " json_extract(m.value, '$.key') = {} AND json_extract(m.value, '$.value') = {})",
-            pair.key,
-            pair.value,
-        )
-        for pair in filter.metadata
-    ]
-    return where
+    rows = await scoped(VideoRow, scope).select(*COLUMNS).where(VideoRow.id == id)
+    return video_of(rows[0]) if rows else None
 
 
-def _escaped(text: str) -> str:
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+async def _list(scope: Scope, video: Video, length: int) -> None:
+    """Enter a video into the lists. length: of them, with it."""
+    await labels.attach(scope, video)
+    await ranks.enter(scope, video.video_id, _keys(video), length)
 
 
-async def _counted(scope: Scope) -> int:
-    row = await scoped(VideoCountRow, scope).one()
-    return 0 if row is None else int(row["total"])
+async def _unlist(scope: Scope, video: Video, length: int) -> None:
+    """Take a video out of the lists. length: of them, without it."""
+    await labels.detach(scope, video)
+    await ranks.leave(scope, video.video_id, _keys(video), length)
 
 
-async def _count(scope: Scope, change: int) -> None:
-    """Keep the count, in the open transaction. On Postgres this row is what the scope's writers queue at, for one commit."""
+def _keys(video: Video) -> dict[ranks.Sort, Any]:
+    """Return what a video is sorted by."""
+    title = row_values({"title": video.title})["title_folded"]
+    return {"title": title, "createdAt": video.created_at, "updatedAt": video.updated_at}
+
+
+async def _count(scope: Scope, *, listed: int = 0, discarded: int = 0) -> int:
+    """Keep the counts, in the open transaction that holds the lock, and return how many videos are listed."""
     counts = scoped(VideoCountRow, scope)
-    more = {VideoCountRow.total: QueryString("total + {}", change)}
-    if not await counts.update(more).returning(VideoCountRow.total):
-        insert = counts.insert(id=f"{scope.project}/{scope.environment}", total=0)
-        await insert.on_conflict(action="DO NOTHING")
-        await counts.update(more)
-
-
-def _refuse_unstorable(new: NewVideo) -> None:
-    texts = {
-        "title": (new.title,),
-        "description": (new.description,),
-        "language": (new.language or "",),
-        "playerId": (new.player_id or "",),
-        "tags": new.tags,
-        "metadata": tuple(text for pair in new.metadata for text in (pair.key, pair.value)),
+    more = {
+        VideoCountRow.total: VideoCountRow.total + listed,
+        VideoCountRow.discarded: VideoCountRow.discarded + discarded,
     }
-    for name, values in texts.items():
-        if not all(storable(text) for text in values):
-            raise InvalidAttribute(name=name, detail="The character U+0000 and lone surrogates cannot be stored.")
+    (row,) = await counts.update(more).returning(VideoCountRow.total)
+    return int(row["total"])
+
+
+def _refuse_unstorable(values: dict[str, Any]) -> None:
+    for field, name in (("title", "title"), ("description", "description"), ("language", "language")):
+        _refuse(name, [values.get(field) or ""])
+    _refuse("playerId", [values.get("player_id") or ""])
+    _refuse("source", [values.get("origin_uri") or ""])
+    _refuse("tags", values.get("tags", ()))
+    _refuse("metadata", [text for pair in values.get("metadata", ()) for text in (pair.key, pair.value)])
+
+
+def _refuse(name: str, texts: Any) -> None:
+    if not all(storable(text) for text in texts):
+        raise InvalidAttribute(name=name, detail="The character U+0000 and lone surrogates cannot be stored.")
