@@ -40,7 +40,9 @@ asyncio.run(main())
 
 def ffmpeg_of(worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
     try:
-        return [p for p in psutil.Process(worker.pid).children(recursive=True) if "ffmpeg" in p.name()]
+        children = psutil.Process(worker.pid).children(recursive=True)
+        # One without an input is imageio-ffmpeg asking for the version.
+        return [p for p in children if "ffmpeg" in p.name() and "-i" in p.cmdline()]
     except psutil.NoSuchProcess:
         return []
 
