@@ -11,7 +11,7 @@ import pytest
 from reelkit.testing.packaging import Frame, decode, decode_sound, package
 
 PICTURES = [
-    "plain.mp4", "faststart.mp4", "no_b_frames.mp4", "mixed_gops.mp4", "short_gops.mp4", "odd_gops.mp4", "intra_only.mp4",
+    "plain.mp4", "faststart.mp4", "no_b_frames.mp4", "short_gops.mp4", "odd_gops.mp4", "intra_only.mp4",
     "vfr.mp4", "hevc10.mp4", "hev1.mp4", "av1_opus.mp4", "rotated.mp4", "wide_pixels.mp4", "quicktime.mov",
     "several_sounds.mp4", "silent.mp4", "sound_short.mp4", "sound_long.mp4", "fragmented.mp4", "delayed_moov.mp4",
     "hybrid.mp4", "negative_offsets.mp4", "no_edits.mp4", "trimmed_end.mp4", "sound_late.mp4", "picture_late.mp4",

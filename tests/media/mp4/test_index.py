@@ -110,14 +110,15 @@ def test_a_damaged_saved_index_is_refused(source: Callable[[str], Path]) -> None
 @pytest.mark.parametrize("name", ["plain.mp4", "fragmented.mp4", "quicktime.mov"])
 def test_few_bytes_of_a_file_are_read(name: str, source: Callable[[str], Path]) -> None:
     data = source(name).read_bytes()
-    read: list[int] = []
+    boxes, key_frames = list[int](), list[int]()
 
     async def read_at(start: int, stop: int) -> bytes:
-        read.append(stop - start)
+        (key_frames if stop - start <= 2048 else boxes).append(start)
         return data[start:stop]
 
     asyncio.run(build_index(read_at, len(data)))
-    assert len(read) <= 5
+    assert len(boxes) <= 5
+    assert len(key_frames) <= 16
 
 
 def test_a_truncated_file_with_its_index_in_front_plays_as_far_as_it_goes(

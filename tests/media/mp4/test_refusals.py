@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from reelkit.media.mp4.key_frames import is_idr
 from reelkit.media.mp4.packager import Packager
 from reelkit.testing.packaging import index_file
 
@@ -17,11 +18,8 @@ from reelkit.testing.packaging import index_file
         ("prores.mov", "The picture is encoded as ProRes; H.264, HEVC and AV1 can be packaged."),
         ("pcm.mov", "The sound is encoded as pcm_s16le; AAC, MP3, Opus, AC-3 and FLAC can be packaged."),
         ("long_gop.mp4", "The key frames of the picture are up to 10.0 s apart; at most 6 s can be packaged."),
-        (
-            "open_gop.mp4",
-            "The picture has open GOPs; its key frames that stand alone are up to 10.0 s apart; "
-            "at most 6 s can be packaged.",
-        ),
+        ("open_gop.mp4", "The picture has open GOPs, in which Chromium cannot seek."),
+        ("mixed_gops.mp4", "The picture has open GOPs, in which Chromium cannot seek."),
         ("high10.mp4", "Browsers cannot show this kind of H.264 (profile 110, yuv420p10le)."),
         ("ac3.mp4", "Not every browser plays the sound (ac3)."),
         ("mp3.mp4", "Not every browser plays the sound (mp3)."),
@@ -67,3 +65,19 @@ def test_an_encrypted_file_is_refused(source: Callable[[str], Path], tmp_path: P
     locked.write_bytes(data.replace(b"avc1\0\0\0\0\0\0\0\1", b"encv\0\0\0\0\0\0\0\1"))
 
     assert Packager(index_file(locked)).can_package == "The video is encrypted."
+
+
+@pytest.mark.parametrize(
+    ("units", "idr"),
+    [
+        ([b"\x65abc"], True),
+        ([b"\x41abc"], False),
+        ([b"\x09\xf0", b"\x06" + bytes(700), b"\x67aa", b"\x68a", b"\x65abc"], True),
+        ([b"\x09\xf0", b"\x06\x06\x01\xc4\x80", b"\x41abc"], False),
+        ([b"\x06" + bytes(5000), b"\x41abc"], True),
+        ([], True),
+    ],
+)
+def test_an_idr_frame_is_known_by_its_first_slice(units: list[bytes], idr: bool) -> None:
+    sample = b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)
+    assert is_idr(sample[:2048], 4) is idr

@@ -29,10 +29,14 @@ _CHROMA = ("gray", "yuv420p", "yuv422p", "yuv444p")
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """codecs: RFC 6381. pixel_format: ffmpeg's name. refusal: why browsers cannot show it though it can be cut."""
+    """codecs: RFC 6381. pixel_format: ffmpeg's name. refusal: why browsers cannot show it though it can be cut.
+
+    nal_length: bytes of the size before each NAL unit of H.264, else 0.
+    """
 
     codecs: str
     pixel_format: str = ""
+    nal_length: int = 0
     refusal: str | None = None
 
 
@@ -66,7 +70,8 @@ def avc_picture(kind: str, config: memoryview) -> Picture:
     refusal = None
     if profile not in (66, 77, 88, 100) or chroma != 1 or depth != 8:
         refusal = f"Browsers cannot show this kind of H.264 (profile {profile}, {_pixel_format(chroma, depth)})."
-    return Picture(f"{kind}.{profile:02X}{constraints:02X}{level:02X}", _pixel_format(chroma, depth), refusal)
+    codec = f"{kind}.{profile:02X}{constraints:02X}{level:02X}"
+    return Picture(codec, _pixel_format(chroma, depth), (uint(config, 4, 1) & 3) + 1, refusal)
 
 
 def hevc_picture(kind: str, config: memoryview) -> Picture:

@@ -59,6 +59,7 @@ class Description(msgspec.Struct, frozen=True):
     channels: int = 0
     sample_rate: int = 0
     pixel_format: str = ""
+    nal_length: int = 0
     transfer: str = ""
     refusal: str | None = None
 
@@ -127,6 +128,7 @@ def _video(kind: bytes, entry: memoryview) -> Description:
         facts,
         codecs=picture.codecs,
         pixel_format=picture.pixel_format,
+        nal_length=picture.nal_length,
         refusal=refusal or picture.refusal,
         entry=box(kind, bytes(entry[8 : 8 + _VISUAL]), *(_visual_child(entry, child) for child in boxes)),
     )

@@ -153,7 +153,7 @@ def _read_run(trun: memoryview, default: Defaults, base: int, position: int, sta
         raise OversizedMp4(f"A fragment claims {count} frames of no known place.")
     if count > room:
         raise CorruptMp4(f"A fragment claims {count} frames and has room for {room}.")
-    rows = np.frombuffer(trun, ">u4", count * len(columns), place).reshape(count, -1) if columns else None
+    rows = np.frombuffer(trun, ">u4", count * len(columns), place).reshape(count, len(columns)) if columns else None
 
     def column(bit: int, fallback: int) -> NDArray[Any]:
         if rows is None or bit not in columns:

@@ -10,6 +10,7 @@ import msgspec
 from reelkit.media.mp4.boxes import Box, children, find, name_of
 from reelkit.media.mp4.errors import CorruptMp4, OversizedMp4, TruncatedMp4
 from reelkit.media.mp4.fragments import Fragments, read_defaults
+from reelkit.media.mp4.key_frames import has_open_gops
 from reelkit.media.mp4.layout import MAX_MOOV, ReadAt, Window, walk
 from reelkit.media.mp4.sample_tables import compact
 from reelkit.media.mp4.samples import MAX_SAMPLES, Samples
@@ -54,7 +55,8 @@ class MediaIndex(msgspec.Struct, frozen=True, eq=False):
 async def build_index(read_at: ReadAt, size: int) -> MediaIndex:
     """Index a file of `size` bytes. read_at: (start, stop) → bytes, may be short at the end.
 
-    Reads the headers of top-level boxes, `moov` and every `moof`, never the media. The tables are parsed in a thread.
+    Reads the headers of top-level boxes, `moov`, every `moof`, and the first bytes of a few key frames; the tables are
+    parsed in a thread.
     Raises NotMp4, CorruptMp4, TruncatedMp4, OversizedMp4, and whatever read_at raises.
     """
     window = Window(read_at, size)
@@ -78,7 +80,14 @@ async def build_index(read_at: ReadAt, size: int) -> MediaIndex:
             moofs.append(found)
     if movie is None:
         raise TruncatedMp4(_NO_MOOV) if data_seen or brand else CorruptMp4("The file has no index (moov).")
-    return await asyncio.to_thread(movie.finish, brand, truncated)
+    index = await asyncio.to_thread(movie.finish, brand, truncated)
+    return msgspec.structs.replace(index, tracks=tuple([await _checked(read_at, track) for track in index.tracks]))
+
+
+async def _checked(read_at: ReadAt, track: Track) -> Track:
+    if track.refusal is None and await has_open_gops(read_at, track):
+        return msgspec.structs.replace(track, refusal="The picture has open GOPs, in which Chromium cannot seek.")
+    return track
 
 
 async def _contents(read_at: ReadAt, found: Box, size: int) -> bytes:

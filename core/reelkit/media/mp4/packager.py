@@ -110,16 +110,16 @@ class Packager:
 
     @cached_property
     def longest_gop(self) -> float:
-        """The longest time between key frames that a segment can begin with, in seconds; 0 without a known picture."""
+        """The longest time between key frames, in seconds; 0 without a picture of a known codec."""
         if self.video_track is None or (placed := place_video(self.video_track)) is None:
             return 0.0
-        return float(longest_gop(placed, closed=self.video_track.codec == "h264"))
+        return float(longest_gop(placed))
 
     @cached_property
     def independent(self) -> bool:
         """Tell whether each segment of the picture can be decoded alone: no frame is shown before its key frame.
 
-        Always so for H.264. Raises ValueError when the picture cannot be packaged.
+        Not so for open GOPs of HEVC. Raises ValueError when the picture cannot be packaged.
         """
         if self.video_track is None:
             return True
@@ -191,14 +191,12 @@ class Packager:
             return "The picture has no key frame." if track.samples else "The picture is empty."
         if placed.end <= 0:
             return "All frames of the picture have the same time."
-        closed = track.codec == "h264"
-        longest = longest_gop(placed, closed=closed)
+        longest = longest_gop(placed)
         if longest > LONGEST + _TOLERANCE:
-            kind = "The key frames of the picture"
-            if closed and longest_gop(placed) <= LONGEST + _TOLERANCE:
-                kind = "The picture has open GOPs; its key frames that stand alone"
-            return f"{kind} are up to {float(longest):.1f} s apart; at most {LONGEST} s can be packaged."
-        return _Cut(placed, *video_cuts(placed, closed=closed))
+            return (
+                f"The key frames of the picture are up to {float(longest):.1f} s apart; at most {LONGEST} s can be packaged."
+            )
+        return _Cut(placed, *video_cuts(placed))
 
     def _audio(self, track: Track) -> _Cut | str:
         if track.refusal is not None:

@@ -18,39 +18,30 @@ LONGEST = Fraction(6)
 """Seconds. A picture with key frames further apart is not packaged."""
 
 
-def key_frames(placed: Placed, *, closed: bool = False) -> tuple[Int64s, Int64s]:
-    """Return the sync samples of a picture and when they are shown, in units; both ascending, shape (key frames,).
-
-    closed: only the first, and those that no later decoded frame is shown before. H.264 allows others in open GOPs, but
-    Chromium fails at the frames before them when it has not decoded the GOP before.
-    """
+def key_frames(placed: Placed) -> tuple[Int64s, Int64s]:
+    """Return the sync samples of a picture and when they are shown, in units; both ascending, shape (key frames,)."""
     samples = placed.samples
     sync = samples.sync_numbers().astype(np.int64)
     sync = sync[(sync >= placed.first) & (sync < placed.stop)]
     times = placed.shown(samples.composition_times_at(sync))
-    if closed and len(sync):
-        shown = placed.shown(samples.composition_times(placed.first, placed.stop))
-        alone = np.minimum.reduceat(shown, sync - placed.first) >= times
-        alone[0] = True
-        sync, times = sync[alone], times[alone]
     # A key frame that is shown before an earlier one cannot begin a segment.
     later = np.append(True, times[1:] > np.maximum.accumulate(times)[:-1]) if len(times) else np.zeros(0, np.bool_)
     return sync[later], times[later]
 
 
-def longest_gop(placed: Placed, *, closed: bool = False) -> Fraction:
-    """Return the longest time from one key frame to the next or to the end, in seconds. closed: see key_frames."""
-    _, times = key_frames(placed, closed=closed)
+def longest_gop(placed: Placed) -> Fraction:
+    """Return the longest time from one key frame to the next or to the end, in seconds."""
+    _, times = key_frames(placed)
     return Fraction(int(np.diff(times, append=placed.end).max(initial=0)), placed.timescale)
 
 
-def video_cuts(placed: Placed, *, closed: bool = False) -> tuple[list[int], list[int]]:
+def video_cuts(placed: Placed) -> tuple[list[int], list[int]]:
     """Cut a picture: first samples of the segments, and when segments begin, in units, with the end as one more.
 
     Each segment ends at the key frame closest to 4 s after its beginning, but not beyond 6 s if an earlier one is there;
     the end of the picture counts as one. So a rendition that has no other key frames than these is cut at the same times.
     """
-    numbers, times = (array.tolist() for array in key_frames(placed, closed=closed))
+    numbers, times = (array.tolist() for array in key_frames(placed))
     target, longest = TARGET * placed.timescale, LONGEST * placed.timescale
     cuts, start = [0], 0
     while True:

@@ -37,6 +37,7 @@ class Track(msgspec.Struct, frozen=True, eq=False):
     number: place among the tracks of its kind, from 0. timescale: units a second. movie_scale: units of edit.delay.
     duration: seconds shown. size: bytes of all samples. coded_width, coded_height: as encoded; width, height: as
     displayed, after pixel aspect and rotation. rotation: clockwise degrees a player turns the picture.
+    nal_length: bytes of the size before each NAL unit of H.264, else 0.
     language: ISO 639-2. frame_rate: average frames per second, 0 for sound. matrix, volume: as in `tkhd`.
     """
 
@@ -60,6 +61,7 @@ class Track(msgspec.Struct, frozen=True, eq=False):
     channels: int = 0
     sample_rate: int = 0
     pixel_format: str = ""
+    nal_length: int = 0
     transfer: str = ""
     entry: bytes = b""
     matrix: bytes = IDENTITY
@@ -158,6 +160,7 @@ def read_track(trak: memoryview, movie: MovieHeader, *, file_size: int, fragment
         channels=description.channels,
         sample_rate=description.sample_rate,
         pixel_format=description.pixel_format,
+        nal_length=description.nal_length,
         transfer=description.transfer,
         entry=description.entry,
         matrix=matrix,
