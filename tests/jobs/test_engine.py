@@ -181,8 +181,10 @@ async def test_submitting_during_an_outage_says_so(cluster: Any, postgres_server
     await asyncio.to_thread(postgres_server.psql, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     end = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
     await asyncio.to_thread(postgres_server.psql, end)
-    with pytest.raises(JobsUnavailable):
-        await engine.submit("sleep", "a", {"seconds": 0})
+    with pytest.raises(JobsUnavailable) as refused:
+        await engine.submit("sleep", "a", {"secret": 0})
+    assert "INSERT" not in str(refused.value)
+    assert "secret" not in str(refused.value)
     with pytest.raises(JobsUnavailable):
         await engine.check()
     await asyncio.to_thread(postgres_server.psql, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

@@ -129,11 +129,11 @@ class Attempts:
 
 async def patiently(work: Callable[[str], T], id: str) -> T:
     """Ask the ledger, and while its database is away ask again: an outage is not the fault of the job."""
-    from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, TimeoutError
 
     while True:
         try:
             return await asyncio.to_thread(work, id)
         except (InterfaceError, OperationalError, TimeoutError) as error:
-            log.warning("Job %s waits for the jobs database: %s", id, error)
+            log.warning("Job %s waits for the jobs database: %s", id, error.orig if isinstance(error, DBAPIError) else error)
             await asyncio.sleep(1.0)

@@ -121,7 +121,7 @@ class JobEngine:
         try:
             await asyncio.to_thread(self._durable.enqueue, kind, key, payload, priority)
         except Exception as error:
-            raise JobsUnavailable(f"The job {kind}:{key} could not be kept: {error}") from error
+            raise JobsUnavailable(f"The job {kind}:{key} could not be kept: {said(error)}") from error
         self._durable.wake()
         if not self.embedded or not self.running:
             await asyncio.to_thread(self._wake_others)
@@ -166,7 +166,7 @@ class JobEngine:
         try:
             await asyncio.to_thread(self._durable.row, "", "")
         except Exception as error:
-            raise JobsUnavailable(f"The jobs database does not answer: {error}") from error
+            raise JobsUnavailable(f"The jobs database does not answer: {said(error)}") from error
 
     async def forget(self) -> None:
         """Drop jobs that ended long ago; their keys can be used again. Done once a day by itself."""
@@ -194,7 +194,7 @@ class JobEngine:
         try:
             self._durable.connect(create)
         except Exception as error:
-            raise JobsUnavailable(f"The jobs database cannot be opened: {error}") from error
+            raise JobsUnavailable(f"The jobs database cannot be opened: {said(error)}") from error
         self._ledger = Ledger(self._durable.engine)
 
     async def _wait_for_lock(self) -> None:
@@ -298,3 +298,8 @@ def read(row: Row) -> tuple[JobState, str | None]:
     if row.state == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
         return "failed", "It stopped the process that ran it again and again."
     return "failed", row.error or "It failed for an unknown reason."
+
+
+def said(error: Exception) -> str:
+    """Return the first line of a database error, without the statement and its values, which are not for everybody."""
+    return str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
