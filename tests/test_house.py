@@ -19,6 +19,7 @@ FLOORS = {
     "shipped": 0,
     "problems": 0,
     "hookspecs": 0,
+    "outbound": 1,
     "plugins": 1,
     "catalog": 1,
     "access": 2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -9,11 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+import reelkit
 from litestar import Litestar
 from litestar.testing import TestClient
 from reelkit import hookspecs
 from reelkit.interfaces.event import VideoPlayable
 from reelkit.plugins.checking import hook_arguments
+from reelkit.site import Network, Site
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "plugins.md").read_text("utf-8")
 
@@ -34,6 +38,21 @@ async def test_the_first_plugin_works_as_it_is_shown(folder: Any) -> None:
     (check,) = plugins.health_checks()
     await check.check()
     assert all(report.errors == 0 for report in plugins.report())
+
+
+async def test_another_host_is_asked_as_it_is_shown(tmp_path: Path) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nsunny")
+        writer.close()
+
+    shown: dict[str, Any] = {}
+    exec(block("weather.py"), shown)
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(reelkit.OutboundRefused):
+            await shown["weather"](Site(folder=tmp_path), url)
+        assert await shown["weather"](Site(folder=tmp_path, network=Network(allow_private=("127.0.0.1",))), url) == b"sunny"
 
 
 def test_the_commands_that_are_shown_run(folder: Any) -> None:

@@ -1,0 +1,15 @@
+"""HTTP requests to addresses that somebody else chose: webhooks, source URLs, what the proxy fetches.
+
+    async with Outbound(site.network.allow_private) as outbound:
+        answer = await outbound.fetch("GET", url)                   # small: the whole body
+        async with outbound.open("GET", url, limits=…) as opened:   # large: chunk by chunk
+            async for chunk in opened.chunks(): …
+
+A request never reaches what is inside the operator's network unless `allow_private` names it, and never takes or sends
+more, or for longer, than its limits say.
+"""
+
+from reelkit.outbound.client import Answer, Opened, Outbound, OutboundLimits
+from reelkit.outbound.errors import OutboundFailed, OutboundRefused, OutboundTooLarge
+
+__all__ = ["Answer", "Opened", "Outbound", "OutboundFailed", "OutboundLimits", "OutboundRefused", "OutboundTooLarge"]
