@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from litestar.types import Receive
 from multipart import (  # type: ignore[import-untyped]  # ships no types
@@ -27,6 +29,8 @@ MAX_PARTS = 64
 NAME_LENGTH = 255
 RAW_TYPES = ("video/", "audio/", "application/octet-stream", "application/mp4", "application/mxf", "application/ogg")
 
+_EXTENDED_NAME = re.compile(r"filename\*\s*=\s*UTF-8'[^']*'([^;\s]+)", re.IGNORECASE)
+
 
 class ClientGone(UploadIncomplete):
     """The connection closed before the body was complete; nobody reads the answer, the log does."""
@@ -38,6 +42,11 @@ class Upload(Protocol):
     filename: str
     fields: dict[str, str]
     """The form's other fields; complete once the stream has ended."""
+
+    @property
+    def length(self) -> int | None:
+        """Bytes that it probably has: right unless a form goes on behind it, or ends in an unusual way."""
+        ...
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the file's bytes; ends only when the whole request was well-formed. Raises Problem."""
@@ -68,13 +77,13 @@ async def open_upload(receive: Receive, headers: Mapping[str, str], query: Mappi
     if kind == "multipart/form-data":
         if declared is not None and declared > limit + FORM_OVERHEAD:
             raise too_large(limit)
-        form = FormUpload(body_chunks(receive), options.get("boundary", ""), limit)
+        form = FormUpload(body_chunks(receive), options.get("boundary", ""), limit, declared)
         await form.open()
         return form
     if kind.startswith(RAW_TYPES):
         if declared is not None and declared > limit:
             raise too_large(limit)
-        return RawUpload(body_chunks(receive), raw_name(headers, query), limit)
+        return RawUpload(body_chunks(receive), raw_name(headers, query), limit, declared)
     told = f"This request is {kind}. " if kind else "This request has no Content-Type. "
     raise NoFile(detail=told + "Send the file as a part of multipart/form-data, or alone as video/mp4 or the like.")
 
@@ -99,6 +108,9 @@ def safe_name(name: str | None) -> str:
 def raw_name(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
     """Find the file name of a raw body: Content-Disposition, else ?filename=."""
     if disposition := headers.get("content-disposition"):
+        # RFC 6266, 4.3: the extended form is the better one where both are given.
+        if extended := _EXTENDED_NAME.search(disposition):
+            return safe_name(unquote(extended[1], errors="replace"))
         try:
             named = parse_content_disposition(disposition)[2]
         except ValueError:
@@ -111,8 +123,9 @@ def raw_name(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
 class RawUpload:
     """A body that is the file."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], filename: str, limit: int) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], filename: str, limit: int, declared: int | None = None) -> None:
         self.filename = filename
+        self.length = declared
         self.fields: dict[str, str] = {}
         self._chunks = chunks
         self._limit = limit
@@ -131,13 +144,17 @@ class RawUpload:
 class FormUpload:
     """The only file part of a form, whatever its field is called; fields may come before and after it."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], boundary: str, limit: int) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], boundary: str, limit: int, declared: int | None = None) -> None:
         if not boundary:
             raise InvalidPayload(detail="The Content-Type multipart/form-data has no boundary.")
         self.filename = "file"
         self.fields: dict[str, str] = {}
         self._chunks = chunks
         self._limit = limit
+        self._declared = declared
+        self._delimiter = b"--" + boundary.encode("latin-1", "replace")
+        self._before = bytearray()
+        self._segments = 0
         self._named = False
         self._field_bytes = 0
         self._field: tuple[str, bytearray] | None = None
@@ -186,7 +203,20 @@ class FormUpload:
             return bytes(event)
         return None
 
+    @property
+    def length(self) -> int | None:
+        """Bytes that the file has if the form ends behind it, by what the request's headers declare."""
+        if self._declared is None:
+            return None
+        at = 0
+        for _ in range(self._segments):
+            at = self._before.find(self._delimiter, at) + len(self._delimiter)
+        head = self._before.find(b"\r\n\r\n", at) + 4
+        tail = len(b"\r\n") + len(self._delimiter) + len(b"--\r\n")
+        return max(0, self._declared - head - tail)
+
     def _start(self, part: MultipartSegment) -> None:
+        self._segments += not self._in_file
         a_file = part.filename is not None or part.name == "file" or (part.content_type or "").startswith(RAW_TYPES)
         if not a_file:
             self._field = (part.name or "", bytearray())
@@ -201,6 +231,8 @@ class FormUpload:
         """Parse until the body ends. Raises InvalidPayload for bad syntax, UploadIncomplete when the end is missing."""
         try:
             async for chunk in self._chunks:
+                if not self._in_file:
+                    self._before += chunk
                 for event in self._parser.parse(chunk):
                     yield event
                     del event
