@@ -56,6 +56,11 @@ SOURCES: dict[str, list[str]] = {
     "fragmented.mp4": ["-i", "plain.mp4", "-c", "copy", "-movflags", "frag_keyframe+empty_moov+default_base_moof"],
     "delayed_moov.mp4": ["-i", "plain.mp4", "-c", "copy", "-movflags", "frag_keyframe+delay_moov"],
     "cmaf.mp4": ["-i", "plain.mp4", "-c", "copy", "-movflags", "cmaf+dash+global_sidx", "-frag_duration", "500000"],
+    "large_fragments.mp4": [
+        "-f", "lavfi", "-i", "nullsrc=size=128x72:rate=25:duration=40,geq=random(1)*255:128:128", *H264, "-qp", "12",
+        "-g", "25", "-movflags", "frag_keyframe+delay_moov+default_base_moof",
+    ],
+    "large_fragments_sidx.mp4": ["-i", "large_fragments.mp4", "-c", "copy", "-movflags", "cmaf+global_sidx+skip_trailer"],
     "hybrid.mp4": ["-i", "plain.mp4", "-c", "copy", "-movflags", "frag_keyframe"],
     "negative_offsets.mp4": ["-i", "plain.mp4", "-c", "copy", "-movflags", "negative_cts_offsets"],
     "no_edits.mp4": ["-i", "plain.mp4", "-c", "copy", "-use_editlist", "0"],

@@ -269,6 +269,23 @@ def test_random_bytes_are_refused(data: bytes) -> None:
     assert use(FTYP + box(b"moov", data)) is None
 
 
+@given(st.binary(max_size=60), st.sampled_from([0, 1]), st.sampled_from([0, 1, 3, HUGE]))
+@settings(max_examples=200, deadline=2000)
+def test_lying_landmarks_change_nothing(data: bytes, version: int, count: int) -> None:
+    mvex = box(b"mvex", full_box(b"trex", 0, 0, struct.pack(">5I", 1, 1, 0, 0, 0)))
+    tables = {b"stsz": stsz(), b"stco": table(b"stco"), b"stsc": table(b"stsc"), b"stts": table(b"stts")}
+    honest = movie(tables, more=mvex) + fragment(4, 0, size=10, offset=200)
+    tfra = full_box(b"tfra", version, 0, struct.pack(">III", 1, 0, count), data)
+    mfra = box(b"mfra", tfra, full_box(b"mfro", 0, 0, struct.pack(">I", len(tfra) + 24)))
+    sidx = full_box(b"sidx", version, 0, data)
+
+    index = read(honest + sidx + mfra)
+    expected, found = read(honest).tracks[0].samples, index.tracks[0].samples
+    assert expected is not None and found is not None
+    assert len(expected) == len(found) == 4
+    assert expected.ranges(0, 4) == found.ranges(0, 4)
+
+
 @given(st.binary(max_size=300))
 @settings(max_examples=200, deadline=2000)
 def test_random_saved_indexes_are_refused(data: bytes) -> None:

@@ -121,6 +121,29 @@ def test_few_bytes_of_a_file_are_read(name: str, source: Callable[[str], Path]) 
     assert len(key_frames) <= 16
 
 
+@pytest.mark.parametrize("name", ["large_fragments.mp4", "large_fragments_sidx.mp4"])
+def test_headers_of_large_fragments_are_read_side_by_side(name: str, source: Callable[[str], Path]) -> None:
+    # As from an object store, where a read takes 20 ms: 40 fragments one after the other would take 0.8 s.
+    data = source(name).read_bytes()
+    assert len(data) > 40 * (64 << 10)
+    running, most, rounds, total = 0, 0, 0, 0
+
+    async def read_at(start: int, stop: int) -> bytes:
+        nonlocal running, most, rounds, total
+        rounds, total = rounds + (running == 0), total + stop - start
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0.002)
+        running -= 1
+        return data[start:stop]
+
+    index = asyncio.run(build_index(read_at, len(data)))
+    assert sum(Packager(index).segments(index.tracks[0])) == pytest.approx(40)
+    assert most >= 20
+    assert rounds <= 10
+    assert total < len(data) / 2
+
+
 def test_a_truncated_file_with_its_index_in_front_plays_as_far_as_it_goes(
     source: Callable[[str], Path], tmp_path: Path
 ) -> None:

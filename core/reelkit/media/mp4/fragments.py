@@ -139,7 +139,7 @@ class Fragments:
 
 
 def _read_run(trun: memoryview, default: Defaults, base: int, position: int, start: int | None, file_size: int) -> _Run:
-    version, flags, count = uint(trun, 0, 1), uint(trun, 1, 3), uint(trun, 4, 4)
+    flags, count = uint(trun, 1, 3), uint(trun, 4, 4)
     place, first_flags = 8, None
     if flags & 1:
         delta = uint(trun, place, 4)
@@ -164,7 +164,6 @@ def _read_run(trun: memoryview, default: Defaults, base: int, position: int, sta
     if first_flags is not None and count:
         sample_flags[0] = first_flags
     # Version 0 offsets are unsigned in the standard and signed in practice.
-    del version
     return _Run(
         start=start,
         position=position,

@@ -11,6 +11,7 @@ from reelkit.media.mp4.boxes import Box, children, find, name_of
 from reelkit.media.mp4.errors import CorruptMp4, OversizedMp4, TruncatedMp4
 from reelkit.media.mp4.fragments import Fragments, read_defaults
 from reelkit.media.mp4.key_frames import has_open_gops
+from reelkit.media.mp4.landmarks import from_random_access, from_segment_index
 from reelkit.media.mp4.layout import MAX_MOOV, ReadAt, Window, walk
 from reelkit.media.mp4.sample_tables import compact
 from reelkit.media.mp4.samples import MAX_SAMPLES, Samples
@@ -21,6 +22,7 @@ __all__ = ["MAX_TRACKS", "MediaIndex", "Track", "build_index"]
 
 MAX_TRACKS = 64
 _MAX_MOOF = 16 << 20
+_MAX_SIDX = 1 << 20
 _COVER = ("mjpeg", "mjpegb", "png")
 
 _NO_MOOV = "The file ends before its index (moov); it was probably cut off while uploading or recording."
@@ -61,7 +63,7 @@ async def build_index(read_at: ReadAt, size: int) -> MediaIndex:
     """
     window = Window(read_at, size)
     movie: _Movie | None = None
-    brand, truncated, data_seen, moofs = "", False, False, list[Box]()
+    brand, truncated, data_seen = "", False, False
     async for found in walk(window, size):
         truncated = truncated or found.stop > size
         if found.kind == b"ftyp" and not brand:
@@ -72,12 +74,15 @@ async def build_index(read_at: ReadAt, size: int) -> MediaIndex:
             movie = await asyncio.to_thread(_Movie, await _contents(read_at, found, size), size)
             if movie.fragments is None:
                 break
+            window.expect(await from_random_access(read_at, size))
+        elif found.kind == b"sidx" and found.stop - found.body < _MAX_SIDX:
+            sidx = await window.get(found.body, found.stop - found.body)
+            window.expect(from_segment_index(memoryview(sidx), found.stop))
         elif found.kind == b"moof" and movie is not None and movie.fragments is not None:
             if found.stop > size:
                 break
             moof = await _moof(window, found)
             movie.fragments.add(memoryview(moof), found.start, size)
-            moofs.append(found)
     if movie is None:
         raise TruncatedMp4(_NO_MOOV) if data_seen or brand else CorruptMp4("The file has no index (moov).")
     index = await asyncio.to_thread(movie.finish, brand, truncated)
