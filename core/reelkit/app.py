@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from copy import deepcopy
 from typing import cast
 
 import structlog
 from litestar import Litestar
 from litestar.plugins import PluginProtocol
 from litestar.plugins.core import MsgspecDIPlugin
+from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 from reelkit.access.keys import KeyRing
-from reelkit.api import sources, videos
+from reelkit.api import captions, chapters, discarded, parts_mending, sources, tags, video_creation, video_edits, videos
 from reelkit.api.dependencies import DEPENDENCIES
 from reelkit.api.faults import EXCEPTION_HANDLERS
 from reelkit.delivery.asgi import App, Message, Receive, Scope, Send
@@ -42,12 +45,19 @@ BODY = 1 << 20
 """Bytes of any request that is no upload."""
 
 HANDLERS: tuple[ControllerRouterHandler, ...] = (
-    videos.create_video,
+    video_creation.create_video,
     videos.list_videos,
     videos.get_video,
     videos.get_status,
-    videos.delete_video,
+    video_edits.update_video,
+    video_edits.delete_video,
+    discarded.list_discarded,
+    discarded.get_discarded,
+    discarded.restore_video,
+    tags.list_tags,
     sources.upload_source,
+    *captions.HANDLERS,
+    *chapters.HANDLERS,
     healthz,
     readyz,
     metrics,
@@ -101,6 +111,9 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
         app.register(page)
     for name, handler in plugins.routes():
         try:
+            taken = _routes(app) & _routes(Litestar([deepcopy(handler)], openapi_config=None, logging_config=None))
+            if taken:
+                raise ValueError(f"{' and '.join(sorted(taken))} is served already")
             app.register(handler)
         except Exception as error:
             plugins.blame(name, f"a route of it is refused: {error}")
@@ -108,6 +121,16 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
     front = Front(cast("App", app))
     access_log = AccessLog(log_style)
     return Observed(_Started(front), measured, access_log)
+
+
+def _routes(app: Litestar) -> set[str]:
+    """Return what an application answers, e.g. `GET /videos/{:str}`. OPTIONS, which Litestar adds, is left out."""
+    return {
+        f"{method} {re.sub(r'{[^:}]*', '{', route.path)}"
+        for route in app.routes
+        for method in (route.methods if isinstance(route, HTTPRoute) else ("*",))
+        if method != "OPTIONS"
+    }
 
 
 class _Application(Litestar):
@@ -131,14 +154,23 @@ class _Started:
             await self._app(scope, receive, send)
             return
 
+        told = False
+
         async def brief(message: Message) -> None:
+            nonlocal told
             if message["type"] == "lifespan.startup.failed" and not os.environ.get("REELKIT_DEBUG"):
-                # Its last line is the error itself.
+                told = True
+                # Its last line is the error itself, after the name of its class.
                 lines = [line.strip(" |+-") for line in message.get("message", "").splitlines()]
-                message["message"] = next((line for line in reversed(lines) if line), "The site could not be started.")
+                last = next((line for line in reversed(lines) if line), "")
+                message["message"] = re.sub(r"^[\w.]+: ", "", last) or "The site could not be started."
             await send(message)
 
-        await self._app(scope, receive, brief)
+        try:
+            await self._app(scope, receive, brief)
+        except Exception:
+            if not told:
+                raise
 
 
 @asynccontextmanager
@@ -148,8 +180,10 @@ async def _present(runtime: Runtime) -> AsyncIterator[None]:
     # Only where all processes share this machine can its locks tell that nobody else takes uploads.
     alone = await asyncio.to_thread(presence.enter) and runtime.site.database.url.startswith("sqlite")
     runtime.engine.schedule("reelkit.recover", EVERY, lambda: recover(runtime))
+    runtime.engine.schedule("reelkit.parts", parts_mending.EVERY, lambda: parts_mending.mend_uploads(runtime))
     try:
         await recover(runtime, alone)
+        await parts_mending.mend_uploads(runtime, alone)
     except Exception as error:
         log.error("what was left over is mended later", exc_info=error)
     try:

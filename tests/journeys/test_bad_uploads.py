@@ -211,18 +211,18 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(
     assert site.upload(video, sample_h264).status_code == 201
 
 
-def test_content_range_may_name_the_whole_file_only(site: ServedSite, sample_h264: Path) -> None:
+def test_a_content_range_that_names_the_whole_file_is_a_whole_upload(site: ServedSite, sample_h264: Path) -> None:
     content = sample_h264.read_bytes()
     size = len(content)
     for header, slug in {
         "part 1/1": None,
         f"bytes 0-{size - 1}/{size}": None,
-        "part 1/2": "video-content-range-malformed",
-        "part 1/*": "video-content-range-malformed",
-        f"bytes 0-99/{size}": "video-content-range-malformed",
-        "bytes 9-1/100": "video-content-range-malformed",
+        "part 1/2": "video-content-range-by-part-uploaded-file-too-small",
+        "part 1/*": "video-content-range-by-part-uploaded-file-too-small",
+        f"bytes 0-99/{size}": "video-content-range-by-bytes-range-too-small",
+        "bytes 9-1/100": "video-content-range-by-bytes-from-byte-too-high",
         "nonsense": "video-content-range-malformed",
-        f"bytes 0-{size}/{size + 1}": "invalid-payload",
+        f"bytes 0-{size}/{size + 1}": "video-content-range-by-bytes-range-mismatch",
     }.items():
         video = site.new_video()
         answer = site.client.post(

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from reelkit.catalog.parts import PartialUpload, UploadPart
 from reelkit.catalog.renditions import Rendition
 from reelkit.catalog.sources import Source
 from reelkit.catalog.videos import Video
@@ -33,12 +34,21 @@ class ReceivedParts(msgspec.Struct, frozen=True):
     total: int | None
 
 
+class ReceivedBytes(msgspec.Struct, frozen=True):
+    """A stretch of the file that is here. start, to: its first and last byte; total: bytes of the file, None until known."""
+
+    start: int = msgspec.field(name="from")
+    to: int
+    total: int | None
+
+
 class Ingest(msgspec.Struct, frozen=True, omit_defaults=True):
     """The way of the bytes. filesize: bytes."""
 
     status: Literal["uploading", "uploaded", "ingesting", "ingested"]
     filesize: int | Unset | None = msgspec.UNSET
     received_parts: ReceivedParts | Unset = msgspec.field(default=msgspec.UNSET, name="receivedParts")
+    received_bytes: tuple[ReceivedBytes, ...] | Unset = msgspec.field(default=msgspec.UNSET, name="receivedBytes")
     error: Failure | Unset = msgspec.UNSET
 
 
@@ -80,8 +90,14 @@ class VideoStatus(msgspec.Struct, frozen=True):
     ingest: Ingest | Unset = msgspec.UNSET
 
 
-def video_status(video: Video, source: Source | None, renditions: tuple[Rendition, ...], playable: bool) -> VideoStatus:
-    """Tell how far a video is. renditions: of its source, whatever their status."""
+def video_status(
+    video: Video,
+    source: Source | None,
+    renditions: tuple[Rendition, ...],
+    playable: bool,
+    parts: tuple[PartialUpload, tuple[UploadPart, ...]] | None = None,
+) -> VideoStatus:
+    """Tell how far a video is. renditions: of its source, whatever their status; parts: of an upload in parts, in order."""
     if source is None:
         return VideoStatus(Encoding(False, (), EncodingMetadata()))
     qualities = _qualities(video, source, renditions)
@@ -92,17 +108,37 @@ def video_status(video: Video, source: Source | None, renditions: tuple[Renditio
     elif failed is not None:
         error = Failure("A rendition could not be made.", failed.failure or "")
     metadata = _metadata(source.probe) if source.probe is not None else EncodingMetadata()
-    return VideoStatus(Encoding(playable, qualities, metadata, error), _ingest(source))
+    return VideoStatus(Encoding(playable, qualities, metadata, error), _ingest(source, parts))
 
 
-def _ingest(source: Source) -> Ingest:
+def _ingest(source: Source, parts: tuple[PartialUpload, tuple[UploadPart, ...]] | None) -> Ingest:
     if source.status == "failed":
         # Its bytes are known to be all here only when they were counted.
         status: Literal["uploading", "uploaded"] = "uploading" if source.checksum is None else "uploaded"
         return Ingest(status, source.size, error=Failure("The source cannot be used.", source.failure or ""))
+    if parts is not None:
+        return _in_parts(source.status, source.size, *parts)
     if source.status == "uploading":
         return Ingest("uploading", source.size, received_parts=ReceivedParts((), None))
     return Ingest(source.status, source.size, received_parts=ReceivedParts((1,), 1))
+
+
+def _in_parts(
+    status: Literal["uploading", "uploaded", "ingesting", "ingested"],
+    size: int | None,
+    upload: PartialUpload,
+    parts: tuple[UploadPart, ...],
+) -> Ingest:
+    if upload.mode == "part":
+        return Ingest(status, size, received_parts=ReceivedParts(tuple(part.number for part in parts), upload.total))
+    stretches: list[tuple[int, int]] = []
+    tail = (sum(part.size for part in parts), upload.tail_size)
+    for start, length in [*((part.start or 0, part.size) for part in parts), *([tail] if upload.tail_size else [])]:
+        joins = bool(stretches) and stretches[-1][1] == start
+        first = stretches.pop()[0] if joins else start
+        stretches.append((first, start + length))
+    found = tuple(ReceivedBytes(start, stop - 1, upload.total) for start, stop in stretches)
+    return Ingest(status, size if size is not None else upload.total, received_bytes=found)
 
 
 def _qualities(video: Video, source: Source, renditions: tuple[Rendition, ...]) -> tuple[Quality, ...]:

@@ -16,7 +16,19 @@ from reelkit.catalog.scope import Environment, Scope, Scoped, scoped
 from reelkit.catalog.videos import VideoRow
 from reelkit.interfaces.media import Probe
 
-__all__ = ["Source", "SourceStatus", "SourceTaken", "beat", "begin", "for_video", "remove", "uploaded"]
+__all__ = [
+    "Source",
+    "SourceStatus",
+    "SourceTaken",
+    "beat",
+    "begin",
+    "for_video",
+    "get",
+    "remove",
+    "stale_before",
+    "storage_key",
+    "uploaded",
+]
 
 SourceStatus = Literal["uploading", "uploaded", "ingesting", "ingested", "failed"]
 
@@ -25,7 +37,10 @@ STALE = timedelta(seconds=60)
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """The file of a video. size: bytes; checksum: SHA-256, hexadecimal; storage_key: where its bytes are or will be."""
+    """The file of a video. size: bytes; checksum: SHA-256, hexadecimal; storage_key: where its bytes are or will be.
+
+    The checksum of a file that came in parts is a composite, told by its `-N`: see `parts.composite`.
+    """
 
     id: str
     project: str
@@ -45,6 +60,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     index_key: str | None = None
     packageable: bool = False
     """Segments can be cut from it without encoding."""
+    resumable: bool = False
+    """It comes in parts, which may take days: see `catalog/parts.py`."""
     poster_key: str | None = None
     storyboard_keys: tuple[str, ...] = ()
     storyboard_vtt_key: str | None = None
@@ -86,6 +103,7 @@ class SourceRow(Scoped, tablename="source"):
     probe = JSONB(null=True, default=None)
     index_key = Text(null=True, default=None)
     packageable = Boolean()
+    resumable = Boolean()
     poster_key = Text(null=True, default=None)
     storyboard_keys = JSONB()
     storyboard_vtt_key = Text(null=True, default=None)
@@ -93,8 +111,21 @@ class SourceRow(Scoped, tablename="source"):
     updated_at = Timestamptz()
 
 
-async def begin(scope: Scope, video_id: str, filename: str = "", size: int | None = None) -> Source | SourceTaken | None:
-    """Open the source of a video, status uploading. size: bytes if declared.
+def storage_key(scope: Scope, video_id: str, id: str) -> str:
+    """Return where the file of a source lies."""
+    return f"{scope.project}/{video_id}/source/{id}/file"
+
+
+async def begin(
+    scope: Scope,
+    video_id: str,
+    filename: str = "",
+    size: int | None = None,
+    *,
+    id: str | None = None,
+    resumable: bool = False,
+) -> Source | SourceTaken | None:
+    """Open the source of a video, status uploading. size: bytes if declared; id: if it was made before.
 
     Of two clients that race one gets a Source, the other SourceTaken. A failed source, or one whose upload was cut off,
     is replaced: its rows go and its bytes are doomed. None when there is no such video.
@@ -102,16 +133,17 @@ async def begin(scope: Scope, video_id: str, filename: str = "", size: int | Non
     from reelkit.catalog.renditions import prefixes_of  # they point back here
 
     now = datetime.now(UTC)
-    id = new_id("so")
+    id = id or new_id("so")
     source = Source(
         id=id,
         project=scope.project,
         environment=scope.environment,
         video_id=video_id,
         status="uploading",
-        storage_key=f"{scope.project}/{video_id}/source/{id}/file",
+        storage_key=storage_key(scope, video_id, id),
         filename=filename if storable(filename) else "",
         size=size,
+        resumable=resumable,
         created_at=now,
         updated_at=now,
     )
@@ -123,7 +155,7 @@ async def begin(scope: Scope, video_id: str, filename: str = "", size: int | Non
             return None
         present = await for_video(scope, video_id)
         if present is not None:
-            cut_off = present.status == "uploading" and present.updated_at < now - STALE
+            cut_off = present.status == "uploading" and not present.resumable and present.updated_at < now - STALE
             if present.status != "failed" and not cut_off:
                 return SourceTaken(present)
             await doomed.doom([present.prefix, *present.images, *await prefixes_of(scope, video_id)])
@@ -152,6 +184,17 @@ async def uploaded(scope: Scope, source: Source, size: int, checksum: str) -> bo
 async def for_video(scope: Scope, video_id: str) -> Source | None:
     """Return the source of a video, failed or not."""
     row = await scoped(SourceRow, scope).one(SourceRow.video_id == video_id) if storable(video_id) else None
+    return None if row is None else source_of(row)
+
+
+def stale_before() -> datetime:
+    """Return when an upload that is cut off by now said its last `beat`, at the latest."""
+    return datetime.now(UTC) - STALE
+
+
+async def get(scope: Scope, id: str) -> Source | None:
+    """Return a source by its id."""
+    row = await scoped(SourceRow, scope).one(SourceRow.id == id)
     return None if row is None else source_of(row)
 
 

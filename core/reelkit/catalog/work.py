@@ -75,7 +75,7 @@ async def fail_abandoned_uploads(age: timedelta = STALE) -> list[Source]:
     query = unscoped(SourceRow).select(SourceRow.id)
     old = SourceRow.updated_at < datetime.now(UTC) - age
     failed: list[Source] = []
-    for row in await query.where(SourceRow.status == "uploading", old):
+    for row in await query.where(SourceRow.status == "uploading", SourceRow.resumable.eq(False), old):
         async with transaction():
             values = {
                 SourceRow.status: "failed",
