@@ -100,10 +100,13 @@ async def test_an_idle_engine_starts_a_job_at_once(embedded: Any) -> None:
     assert sorted(waits)[5] < 0.5
 
 
-async def test_an_unknown_kind_is_refused(embedded: Any) -> None:
+async def test_an_unknown_kind_and_a_payload_that_is_not_json_are_refused(embedded: Any) -> None:
     engine = await embedded.engine()
     with pytest.raises(KeyError):
         await engine.submit("transmogrify", "a", {})
+    with pytest.raises(TypeError):
+        await engine.submit("sleep", "a", {"seconds": object()})
+    assert await engine.status("sleep", "a") is None
 
 
 async def test_an_unknown_job_has_no_status(embedded: Any) -> None:

@@ -115,11 +115,13 @@ class JobEngine:
         """Keep a job, durably, and have it started. The same kind and key again are the same job, even one that has ended.
 
         payload: JSON values. priority: of one kind, jobs with a smaller number start first. Raises JobsUnavailable,
-        KeyError for an unknown kind.
+        KeyError for an unknown kind, TypeError for a payload that is not JSON.
         """
         self.kinds[kind]
         try:
             await asyncio.to_thread(self._durable.enqueue, kind, key, payload, priority)
+        except TypeError:  # no JSON: a fault of the caller
+            raise
         except Exception as error:
             raise JobsUnavailable(f"The job {kind}:{key} could not be kept: {said(error)}") from error
         self._durable.wake()
