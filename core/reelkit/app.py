@@ -20,6 +20,7 @@ from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 from reelkit.access.keys import KeyRing
+from reelkit.api import captions, chapters, discarded, parts_mending, sources, tags, video_creation, video_edits, videos
 from reelkit.api.dependencies import DEPENDENCIES
 from reelkit.api.faults import EXCEPTION_HANDLERS
 from reelkit.delivery.asgi import App, Message, Receive, Scope, Send
@@ -179,8 +180,10 @@ async def _present(runtime: Runtime) -> AsyncIterator[None]:
     # Only where all processes share this machine can its locks tell that nobody else takes uploads.
     alone = await asyncio.to_thread(presence.enter) and runtime.site.database.url.startswith("sqlite")
     runtime.engine.schedule("reelkit.recover", EVERY, lambda: recover(runtime))
+    runtime.engine.schedule("reelkit.parts", parts_mending.EVERY, lambda: parts_mending.mend_uploads(runtime))
     try:
         await recover(runtime, alone)
+        await parts_mending.mend_uploads(runtime, alone)
     except Exception as error:
         log.error("what was left over is mended later", exc_info=error)
     try:
