@@ -10,6 +10,7 @@ from reelkit.catalog.packing import storable
 from reelkit.catalog.renditions import DraftSegment, DraftSegmentRow, Rendition, RenditionRow, in_order
 from reelkit.catalog.scope import Scope, unscoped
 from reelkit.catalog.sources import Source, SourceRow, source_of
+from reelkit.catalog.text_tracks import Kind, TextTrack, TextTrackRow, track_of
 from reelkit.catalog.videos import COLUMNS, Video, VideoRow, video_of
 
 __all__ = ["Draft", "Playback", "playback"]
@@ -35,6 +36,12 @@ class Playback(msgspec.Struct, frozen=True):
     source: Source | None
     renditions: tuple[Rendition, ...]
     drafts: tuple[Draft, ...]
+    texts: tuple[TextTrack, ...] = ()
+    """Captions and chapters, by language."""
+
+    def texts_of(self, kind: Kind) -> tuple[TextTrack, ...]:
+        """Return the captions or the chapters that a player can read."""
+        return tuple(track for track in self.texts if track.kind == kind and track.well_formed)
 
     @property
     def scope(self) -> Scope:
@@ -51,10 +58,11 @@ async def playback(video_id: str) -> Playback | None:
     """Return what viewers of a video get; None when there is none. Whether it is public is for the caller to ask."""
     if not storable(video_id):
         return None
-    videos, sources, rows = await asyncio.gather(
+    videos, sources, rows, texts = await asyncio.gather(
         unscoped(VideoRow).select(*COLUMNS).where(VideoRow.id == video_id, VideoRow.discarded_at.is_null()).run(),
         unscoped(SourceRow).select().where(SourceRow.video_id == video_id).run(),
         unscoped(RenditionRow).select().where(RenditionRow.video_id == video_id, RenditionRow.status != "failed").run(),
+        unscoped(TextTrackRow).select().where(TextTrackRow.video_id == video_id).order_by(TextTrackRow.language).run(),
     )
     if not videos:
         return None
@@ -73,4 +81,5 @@ async def playback(video_id: str) -> Playback | None:
         source,
         in_order(encoded),
         tuple(Draft(rendition, tuple(segments[rendition.id])) for rendition in in_order(drafts)),
+        tuple(track_of(row) for row in texts),
     )

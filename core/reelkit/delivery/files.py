@@ -1,4 +1,4 @@
-"""Files of one video beside its HLS: the source as a download, the poster, the storyboard."""
+"""Files of one video beside its HLS: the source as a download, the poster, the storyboard, captions and chapters."""
 
 from __future__ import annotations
 
@@ -56,6 +56,14 @@ class Files:
             if key.rpartition("/")[2] == name:
                 return await self._image(key, "image/jpeg")
         raise NotFound(name="videoId", detail="This video has no such storyboard.")
+
+    async def text(self, view: Playback, kind: str, language: str) -> Answer:
+        """Return the captions or chapters of a language, as they were given. kind: of text_tracks. Raises NotFound."""
+        track = next((one for one in view.texts if (one.kind, one.language) == (kind, language)), None)
+        if track is None:
+            raise NotFound(name="language")
+        body = await self._library.stored(track.storage_key, track.size)
+        return Answer(body, "text/vtt; charset=utf-8", entity_tag(track.storage_key), SHORT, HOSTILE)
 
     async def _image(self, key: str, content_type: str) -> Answer:
         return Answer(await self._library.stored(key), content_type, entity_tag(key), SHORT)

@@ -23,6 +23,8 @@ _PATH = re.compile(r"/vod/(vi[0-9A-Za-z]{1,62})/(.+)", re.ASCII)
 _PIECE = re.compile(
     r"hls/(re[0-9A-Za-z]{1,62})/([a-z]{1,2}\d{0,3})/(?:(playlist\.m3u8)|(init\.mp4)|(\d{1,7})\.m4s)", re.ASCII
 )
+_TEXT = re.compile(r"(caption|chapter)s/([A-Za-z-]{2,35})\.vtt", re.ASCII)
+_SUBTITLES = re.compile(r"hls/captions/([A-Za-z-]{2,35})\.m3u8", re.ASCII)
 _SHEET = re.compile(r"storyboard/([0-9A-Za-z._-]{1,128})", re.ASCII)
 
 log = structlog.get_logger("reelkit.delivery")
@@ -98,6 +100,10 @@ class Front:
             return rest, lambda view: self._files.source(view, download)
         if rest == "thumbnail.jpg":
             return rest, self._files.poster
+        if text := _TEXT.fullmatch(rest):
+            return f"{text[1]}s/{{language}}.vtt", lambda view: self._files.text(view, text[1], text[2])
+        if subtitles := _SUBTITLES.fullmatch(rest):
+            return "hls/captions/{language}.m3u8", lambda view: self._segments.subtitles(view, subtitles[1])
         if sheet := _SHEET.fullmatch(rest):
             return "storyboard/{name}", lambda view: self._files.storyboard(view, sheet[1])
         raise UnrecognizedUrl

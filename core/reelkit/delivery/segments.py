@@ -9,6 +9,7 @@ import msgspec
 
 from reelkit.catalog.playback import Draft, Playback
 from reelkit.catalog.renditions import Rendition
+from reelkit.catalog.text_tracks import TextTrack
 from reelkit.delivery.answering import IMMUTABLE, Answer
 from reelkit.delivery.bodies import BytesBody, PlannedBody
 from reelkit.delivery.caching import Cache
@@ -16,7 +17,16 @@ from reelkit.delivery.conditional import entity_tag
 from reelkit.delivery.library import Library, Packaged
 from reelkit.media.mp4.packager import SegmentPlan
 from reelkit.media.mp4.tracks import Track
-from reelkit.media.playlists import AudioRendition, Segment, Variant, master_playlist, media_playlist
+from reelkit.media.playlists import (
+    AudioRendition,
+    Segment,
+    Subtitles,
+    Variant,
+    master_playlist,
+    media_playlist,
+    text_playlist,
+)
+from reelkit.problems import NotFound
 
 __all__ = ["DRAFT_TRACK", "PLAYLIST", "Piece", "Segments"]
 
@@ -77,8 +87,17 @@ class Segments:
             return None
         pictures = tuple(rendition for rendition in view.renditions if rendition.kind != "audio")
         drafts = () if pictures else tuple(draft.rendition for draft in view.drafts if len(draft.segments) > 1)
-        body = await self._masters.get(_Master(pictures, _sounds(view), drafts))
+        body = await self._masters.get(_Master(pictures, _sounds(view), drafts, view.texts_of("caption")))
         return Answer(body, PLAYLIST, entity_tag(body.data), MANIFEST)
+
+    async def subtitles(self, view: Playback, language: str) -> Answer:
+        """Return the playlist of the captions of a language: one segment, as long as the video. Raises NotFound."""
+        track = next((one for one in view.texts_of("caption") if one.language == language), None)
+        probe = view.source.probe if view.source is not None else None
+        if track is None or probe is None:
+            raise NotFound(name="language")
+        text = text_playlist(f"../../captions/{language}.vtt", probe.duration)
+        return Answer(BytesBody(text.encode()), PLAYLIST, entity_tag(text), MANIFEST)
 
     async def piece(self, view: Playback, rendition_id: str, track: str, what: Piece) -> Answer | None:
         """Return one piece of a rendition, None when it has no such piece. Raises StorageError."""
@@ -159,9 +178,10 @@ class _Master(msgspec.Struct, frozen=True):
     pictures: tuple[Rendition, ...]
     sounds: _Sounds | None
     drafts: tuple[Rendition, ...]
+    captions: tuple[TextTrack, ...] = ()
 
     def __hash__(self) -> int:
-        return hash((*(r.id for r in self.pictures), *(r.id for r in self.drafts)))
+        return hash((*(r.id for r in self.pictures), *(r.id for r in self.drafts), *(c.id for c in self.captions)))
 
 
 def _sounds(view: Playback) -> _Sounds | None:
@@ -198,10 +218,14 @@ def _master_text(wanted: _Master, pictures: list[Packaged], sounds: Packaged | N
     if sounds is not None and wanted.sounds is not None and not (pictures and silent):
         tracks = enumerate(sounds.packager.audio_tracks, 1)
         audio = [_audio(sounds, wanted.sounds.rendition, number, track) for number, track in tracks]
+    subtitles = [
+        Subtitles(uri=f"captions/{c.language}.m3u8", name=c.language_name, language=c.language, default=c.shown)
+        for c in wanted.captions
+    ]
     variants = [_variant(rendition, packaged, bool(audio)) for rendition, packaged in seen]
     variants += [_draft_variant(draft) for draft in wanted.drafts]
     independent = all(packaged.packager.independent for packaged in pictures)
-    return master_playlist(variants, audio, independent_segments=independent)
+    return master_playlist(variants, audio, subtitles, independent_segments=independent)
 
 
 def _variant(rendition: Rendition, packaged: Packaged, sounding: bool) -> Variant:

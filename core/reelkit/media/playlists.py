@@ -7,9 +7,11 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["AudioRendition", "Segment", "Variant", "master_playlist", "media_playlist"]
+__all__ = ["AudioRendition", "Segment", "Subtitles", "Variant", "master_playlist", "media_playlist", "text_playlist"]
 
 _START_BANDWIDTH = 6_000_000
+_TEXTS = "text"
+"""The only group of captions."""
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +46,15 @@ class AudioRendition(msgspec.Struct, frozen=True, kw_only=True):
     channels: int = 0
 
 
+class Subtitles(msgspec.Struct, frozen=True, kw_only=True):
+    """Captions that players can choose, for every variant. language: BCP 47; default: shown unless told otherwise."""
+
+    uri: str
+    name: str
+    language: str
+    default: bool = False
+
+
 class Segment(msgspec.Struct, frozen=True):
     """One entry of a media playlist. duration: seconds."""
 
@@ -52,7 +63,11 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 def master_playlist(
-    variants: Iterable[Variant], audio: Iterable[AudioRendition] = (), *, independent_segments: bool = True
+    variants: Iterable[Variant],
+    audio: Iterable[AudioRendition] = (),
+    subtitles: Iterable[Subtitles] = (),
+    *,
+    independent_segments: bool = True,
 ) -> str:
     """Write a master playlist.
 
@@ -70,13 +85,16 @@ def master_playlist(
     for members in groups.values():
         chosen = next((sound for sound in members if sound.default), members[0])
         lines += [_media(sound, default=sound is chosen) for sound in members]
+    texts = _subtitles(subtitles)
+    lines += texts
     ordered = _ordered(list(variants))
     if not ordered:
         raise ValueError("A master playlist needs at least one variant.")
     for variant in ordered:
         if variant.audio is not None and variant.audio not in groups:
             raise ValueError(f"A variant names the audio group {variant.audio!r}, which does not exist.")
-        lines += _variant(variant, groups.get(variant.audio, []) if variant.audio is not None else [])
+        sounds = groups.get(variant.audio, []) if variant.audio is not None else []
+        lines += _variant(variant, sounds, captioned=bool(texts))
     return "\n".join(lines) + "\n"
 
 
@@ -113,6 +131,13 @@ def media_playlist(
     if ended:
         lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
+
+
+def text_playlist(uri: str, duration: float) -> str:
+    """Write the media playlist of one file of WebVTT. duration: seconds that it runs beside. Raises ValueError."""
+    lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{max(_rounded(duration), 1)}"]
+    lines += ["#EXT-X-MEDIA-SEQUENCE:0", "#EXT-X-PLAYLIST-TYPE:VOD", f"#EXTINF:{duration:.6f},", _uri(uri)]
+    return "\n".join([*lines, "#EXT-X-ENDLIST"]) + "\n"
 
 
 def _rounded(seconds: float) -> int:
@@ -163,6 +188,21 @@ def _media(sound: AudioRendition, *, default: bool) -> str:
     return f"#EXT-X-MEDIA:{','.join(parts)},URI={_quoted(_uri(sound.uri))}"
 
 
+def _subtitles(subtitles: Iterable[Subtitles]) -> list[str]:
+    """Write captions as one group; a name that two of them have gets the language behind it."""
+    lines: list[str] = []
+    taken: set[str] = set()
+    for one in subtitles:
+        name = _spoken(one.name) or one.language
+        if name in taken:
+            name = f"{name} [{one.language}]"
+        taken.add(name)
+        parts = ["TYPE=SUBTITLES", f"GROUP-ID={_quoted(_TEXTS)}", f"NAME={_quoted(name)}"]
+        parts += [f"LANGUAGE={_quoted(one.language)}", f"DEFAULT={'YES' if one.default else 'NO'}"]
+        lines.append(f"#EXT-X-MEDIA:{','.join(parts)},AUTOSELECT=YES,FORCED=NO,URI={_quoted(_uri(one.uri))}")
+    return lines
+
+
 def _ordered(variants: list[Variant]) -> list[Variant]:
     best = sorted(variants, key=lambda variant: (-variant.height * variant.width, -variant.bandwidth))
     affordable = [variant for variant in best if variant.bandwidth <= _START_BANDWIDTH]
@@ -170,7 +210,7 @@ def _ordered(variants: list[Variant]) -> list[Variant]:
     return [] if start is None else [start, *(variant for variant in best if variant is not start)]
 
 
-def _variant(variant: Variant, sounds: list[AudioRendition]) -> list[str]:
+def _variant(variant: Variant, sounds: list[AudioRendition], *, captioned: bool) -> list[str]:
     peak = variant.bandwidth + max((sound.bandwidth for sound in sounds), default=0)
     average = variant.average_bandwidth + max((sound.average_bandwidth for sound in sounds), default=0)
     if peak <= 0:
@@ -188,6 +228,8 @@ def _variant(variant: Variant, sounds: list[AudioRendition]) -> list[str]:
         parts.append(f"FRAME-RATE={variant.frame_rate:.3f}")
     if variant.audio is not None:
         parts.append(f"AUDIO={_quoted(variant.audio)}")
+    if captioned:
+        parts.append(f"SUBTITLES={_quoted(_TEXTS)}")
     if variant.name is not None:
         parts.append(f"NAME={_quoted(_spoken(variant.name))}")
     return [f"#EXT-X-STREAM-INF:{','.join(parts)}", _uri(variant.uri)]

@@ -1,0 +1,140 @@
+"""Captions over HTTP: one WebVTT file a language, one of them shown unless the viewer chooses otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request, delete, get, patch, post
+
+from reelkit.access.principal import Principal
+from reelkit.api.changes import Changing
+from reelkit.api.pagination import Pagination, paginate, requested_page
+from reelkit.api.payloads import read_payload
+from reelkit.api.queries import Query
+from reelkit.api.text_files import drop_text, find_text, read_language, take_text
+from reelkit.api.videos import find_video
+from reelkit.catalog import text_tracks
+from reelkit.catalog.text_tracks import TextTrack
+from reelkit.jobs.runtime import Runtime
+from reelkit.problems import NotFound
+
+__all__ = [
+    "HANDLERS",
+    "CaptionJson",
+    "CaptionList",
+    "CaptionUpdate",
+    "delete_caption",
+    "get_caption",
+    "list_captions",
+    "update_caption",
+    "upload_caption",
+]
+
+
+class CaptionJson(msgspec.Struct, frozen=True):
+    """The contract's `caption`. languageName: what the language calls itself."""
+
+    uri: str
+    src: str
+    srclang: str
+    language_name: str = msgspec.field(name="languageName")
+    default: bool
+
+
+class CaptionList(msgspec.Struct, frozen=True):
+    """The contract's `captions-list-response`."""
+
+    data: tuple[CaptionJson, ...]
+    pagination: Pagination
+
+
+class CaptionUpdate(msgspec.Struct, frozen=True):
+    """The contract's `captions-update-payload`."""
+
+    default: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+def caption_json(track: TextTrack, base_url: str) -> CaptionJson:
+    """Return the JSON of a caption. base_url: of the site, without a trailing slash."""
+    return CaptionJson(
+        uri=f"/videos/{track.video_id}/captions/{track.language}",
+        src=f"{base_url}/vod/{track.video_id}/captions/{track.language}.vtt",
+        srclang=track.language,
+        language_name=track.language_name,
+        default=track.shown,
+    )
+
+
+@post(
+    "/videos/{video_id:str}/captions/{language:str}",
+    operation_id="POST_videos-videoId-captions-language",
+    status_code=200,
+    request_max_body_size=None,
+)
+async def upload_caption(
+    request: Request[Any, Any, Any], video_id: str, language: str, principal: Principal, runtime: Runtime
+) -> CaptionJson:
+    """Take the captions of a language; those that were there before are replaced."""
+    video = await find_video(principal.scope, video_id)
+    known, base_url = read_language(language), runtime.site.site.base_url
+    put = await take_text(request, runtime, video, "caption", known, lambda track: caption_json(track, base_url))
+    return caption_json(put, base_url)
+
+
+@get("/videos/{video_id:str}/captions/{language:str}", operation_id="GET_videos-videoId-captions-language")
+async def get_caption(video_id: str, language: str, principal: Principal, runtime: Runtime) -> CaptionJson:
+    """Tell of the captions of a language."""
+    video = await find_video(principal.scope, video_id)
+    return caption_json(await find_text(video, "caption", read_language(language)), runtime.site.site.base_url)
+
+
+@get("/videos/{video_id:str}/captions", operation_id="GET_videos-videoId-captions")
+async def list_captions(
+    request: Request[Any, Any, Any], video_id: str, principal: Principal, runtime: Runtime
+) -> CaptionList:
+    """List the captions of a video by their language."""
+    video = await find_video(principal.scope, video_id)
+    query = Query(request.scope["query_string"])
+    page = requested_page(query)
+    query.check()
+    found = await text_tracks.page(video.scope, video_id, "caption", page.number, page.size)
+    data = tuple(caption_json(track, runtime.site.site.base_url) for track in found.items)
+    return CaptionList(data, paginate(f"/videos/{video_id}/captions", query, page, len(data), found.total))
+
+
+@patch("/videos/{video_id:str}/captions/{language:str}", operation_id="PATCH_videos-videoId-captions-language")
+async def update_caption(
+    request: Request[Any, Any, Any], video_id: str, language: str, principal: Principal, runtime: Runtime
+) -> CaptionJson:
+    """Choose whether players show the captions of a language by themselves; one of a video at most is shown."""
+    video = await find_video(principal.scope, video_id)
+    known, base_url = read_language(language), runtime.site.site.base_url
+    found = await find_text(video, "caption", known)
+    given = read_payload(await request.body(), CaptionUpdate)
+    before = caption_json(found, base_url)
+    edit = Changing(runtime, video.scope, "caption", "update", id=found.id, before=before)
+    given = await edit.propose(given)
+    if isinstance(given.default, msgspec.UnsetType):
+        return before
+    changed = await text_tracks.show(video.scope, video_id, "caption", known, given.default)
+    if changed is None:
+        raise NotFound(name="language")
+    after = caption_json(changed, base_url)
+    await edit.made(after)
+    return after
+
+
+@delete(
+    "/videos/{video_id:str}/captions/{language:str}",
+    operation_id="DELETE_videos-videoId-captions-language",
+    status_code=204,
+)
+async def delete_caption(video_id: str, language: str, principal: Principal, runtime: Runtime) -> None:
+    """Remove the captions of a language."""
+    video = await find_video(principal.scope, video_id)
+    base_url = runtime.site.site.base_url
+    await drop_text(runtime, video, "caption", read_language(language), lambda track: caption_json(track, base_url))
+
+
+HANDLERS = (upload_caption, get_caption, list_captions, update_caption, delete_caption)

@@ -1,0 +1,52 @@
+"""Languages of texts: which tags there are, and what a language calls itself. Unicode CLDR, by way of Babel."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from babel import Locale, UnknownLocaleError, localedata
+
+__all__ = ["canonical", "language_name"]
+
+_TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z]{2,12}){0,3}", re.ASCII)
+_CHINESE = frozenset({"zh", "yue"})
+
+
+def canonical(tag: str) -> str | None:
+    """Return a tag as BCP 47 writes it (`fr-CA`, `zh-Hans-CN`); None when CLDR knows no such language."""
+    if not _TAG.fullmatch(tag) or tag[:3].lower() == "und":
+        return None
+    language, *others = tag.split("-")
+    written = "-".join([language.lower(), *(_subtag(part) for part in others)])
+    return None if _locale(written) is None else written
+
+
+@lru_cache(2048)
+def language_name(tag: str) -> str:
+    """Return what speakers of a language call it, first letter upper: `Français (Canada)`; the tag if CLDR has no name."""
+    locale = _locale(tag)
+    name: str | None = None if locale is None else locale.language_name
+    if locale is None or not name:
+        return tag
+    details = [part for part in (locale.script_name, locale.territory_name) if part]
+    # Babel would keep 0.15 MB for each language that was ever named.
+    localedata._cache.clear()
+    if details and locale.language in _CHINESE:
+        name += f"（{'，'.join(details)}）"  # noqa: RUF001 - Chinese punctuation
+    elif details:
+        name += f" ({', '.join(details)})"
+    return name[:1].upper() + name[1:]
+
+
+def _subtag(part: str) -> str:
+    """Write a script as `Hans`, a region as `CN`, a variant as `VALENCIA`, each as CLDR's identifiers do."""
+    return part.title() if len(part) == 4 else part.upper()
+
+
+def _locale(tag: str) -> Locale | None:
+    """Return CLDR's locale of a tag, its likely script filled in where there are several."""
+    try:
+        return Locale.parse(tag, sep="-")
+    except (UnknownLocaleError, ValueError, TypeError):
+        return None

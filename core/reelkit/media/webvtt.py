@@ -1,0 +1,43 @@
+"""WebVTT: read as leniently as players do, never parsed further than is needed. W3C WebVTT, section 4."""
+
+from __future__ import annotations
+
+import html
+import re
+
+__all__ = ["read_text", "spoken", "well_formed"]
+
+_SIGNATURE = re.compile(r"WEBVTT(?:[ \t\n]|\Z)")
+_TIMING = re.compile(r"\s*(?:\d{2,}:)?\d{2}:\d{2}\.\d{3}\s+-->\s")
+_TAG = re.compile(r"<[^>\n]*>")
+
+
+def read_text(data: bytes) -> str:
+    """Return what a file says, with `\\n` for line ends.
+
+    UTF-16 is known by its byte order mark; else it is UTF-8, and what is not becomes U+FFFD, as does NUL: so every
+    parser would read it, and what is stored is valid in any case.
+    """
+    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    text = data.decode(encoding, "replace").replace("\0", "\ufffd")
+    # Lone surrogates of UTF-16 are replaced by its decoder already.
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def well_formed(text: str) -> bool:
+    """Tell whether a parser would take a file for WebVTT at all: everything after the signature is up to its mercy."""
+    return _SIGNATURE.match(text) is not None
+
+
+def spoken(text: str) -> str:
+    """Return the words of all cues in order, without times, settings, notes, styles and markup."""
+    words: list[str] = []
+    inside = False
+    for line in text.split("\n"):
+        if not line.strip():
+            inside = False
+        elif _TIMING.match(line):
+            inside = True
+        elif inside:
+            words.append(html.unescape(_TAG.sub("", line)).strip())
+    return " ".join(word for word in words if word)
