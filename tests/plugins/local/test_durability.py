@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -76,6 +77,18 @@ async def test_media_leave_the_disk_room_for_the_database(small_disk: Path) -> N
     with pytest.raises(StorageFull):
         await storage.check()
     await storage.close()
+
+
+async def test_a_file_beyond_the_systems_limit_is_full_too(storage: LocalStorage, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8 * MIB, hard))
+    try:
+        with pytest.raises(StorageFull):
+            await storage.put("large", stream(content(20 * MIB)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert files_below(tmp_path / "media") == []
+    await storage.put("large", stream(content(20 * MIB)))
 
 
 PUTTING = """
