@@ -20,12 +20,24 @@ from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 from reelkit.access.keys import KeyRing
-from reelkit.api import captions, chapters, discarded, parts_mending, sources, tags, video_creation, video_edits, videos
+from reelkit.api import (
+    captions,
+    chapters,
+    discarded,
+    live_streams,
+    parts_mending,
+    sources,
+    tags,
+    video_creation,
+    video_edits,
+    videos,
+)
 from reelkit.api.dependencies import DEPENDENCIES
 from reelkit.api.faults import EXCEPTION_HANDLERS
 from reelkit.delivery.asgi import App, Message, Receive, Scope, Send
 from reelkit.delivery.front import Front
 from reelkit.delivery.library import Library
+from reelkit.delivery.live_pictures import live_thumbnail
 from reelkit.delivery.page_routes import page_routes
 from reelkit.jobs.runtime import Runtime, running
 from reelkit.operations.access_log import AccessLog
@@ -58,6 +70,8 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     sources.upload_source,
     *captions.HANDLERS,
     *chapters.HANDLERS,
+    *live_streams.HANDLERS,
+    live_thumbnail,
     healthz,
     readyz,
     metrics,

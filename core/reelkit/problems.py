@@ -38,6 +38,7 @@ __all__ = [
     "TooManyRequests",
     "Unauthorized",
     "UnrecognizedUrl",
+    "UnsupportedPicture",
     "UploadIncomplete",
     "every",
 ]
@@ -240,6 +241,12 @@ class InvalidFile(Problem):
     """The bytes are not a video that can be used; detail says why."""
 
     slug, status, title = "uploaded-file-invalid-file", 400, "The uploaded file is invalid."
+
+
+class UnsupportedPicture(Problem):
+    """A file that is no picture, or of a kind that browsers do not show."""
+
+    slug, status, title = "uploaded-file-extension-invalid", 400, "Only [jpeg, jpg, png, webp] extensions are supported."
 
 
 class UploadIncomplete(Problem):

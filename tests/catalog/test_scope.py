@@ -26,6 +26,7 @@ UNSCOPED = {
     "keys": {"by_digest", "touch"},
     "projects": None,  # owners themselves
     "doomed": None,  # prefixes of storage, nobody's
+    "live_streams": {"public_thumbnail"},  # what viewers may see
     "parts_sweep": None,  # as `work`, for uploads in parts
     "upload_tokens": {"find"},  # the token is the credential
 }
