@@ -20,11 +20,13 @@ __all__ = [
     "Jobs",
     "Limits",
     "Network",
+    "Sandbox",
     "Site",
     "SiteInvalid",
     "Tier",
     "Use",
     "Valkey",
+    "Videos",
     "load_site",
 ]
 
@@ -86,6 +88,25 @@ class Limits(Section, frozen=True):
 
     source_bytes: Count = 30 * 1024**3
     duration_minutes: Count = 1440
+    fetch_minutes: Count = 360
+    """How long bringing a source from a URL may take."""
+
+
+class Videos(Section, frozen=True):
+    """[videos]: how long what nobody wants any more is kept."""
+
+    restore: bool = False
+    """Deleted videos are discarded first and can be restored."""
+    restore_days: Count = 90
+    abandoned_days: Count = 7
+    """Videos without a source, and uploads that were not finished, are removed after this."""
+
+
+class Sandbox(Section, frozen=True):
+    """[sandbox]: what becomes of videos that are only tried out."""
+
+    video_hours: Count = 24
+    video_seconds: Count = 30
 
 
 class Jobs(Section, frozen=True):
@@ -115,6 +136,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     use: Use = Use()
     network: Network = Network()
     limits: Limits = Limits()
+    videos: Videos = Videos()
+    sandbox: Sandbox = Sandbox()
     jobs: Jobs = Jobs()
     tiers: dict[str, Tier] = msgspec.field(
         default_factory=lambda: {

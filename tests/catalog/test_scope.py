@@ -21,6 +21,7 @@ FOLDER = Path(reelkit.catalog.__file__).parent
 MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
 
 UNSCOPED = {
+    "expiry": None,  # as `work`, for the job that expires
     "playback": {"playback"},
     "work": None,  # every function
     "keys": {"by_digest", "touch"},

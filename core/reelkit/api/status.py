@@ -98,8 +98,9 @@ def video_status(
     parts: tuple[PartialUpload, tuple[UploadPart, ...]] | None = None,
 ) -> VideoStatus:
     """Tell how far a video is. renditions: of its source, whatever their status; parts: of an upload in parts, in order."""
-    if source is None:
-        return VideoStatus(Encoding(False, (), EncodingMetadata()))
+    if source is None or (video.fetching and source.status == "uploading"):
+        ingest: Ingest | Unset = Ingest("ingesting") if video.fetching else msgspec.UNSET
+        return VideoStatus(Encoding(False, (), EncodingMetadata()), ingest)
     qualities = _qualities(video, source, renditions)
     failed = next((r for r in renditions if r.status == "failed"), None)
     error: Failure | Unset = msgspec.UNSET

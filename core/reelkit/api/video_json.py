@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import escape
 
 import msgspec
@@ -12,11 +12,26 @@ from reelkit.catalog.videos import Metadata, Video
 __all__ = ["VideoAssets", "VideoJson", "VideoSource", "atom", "video_json"]
 
 
-class VideoSource(msgspec.Struct, frozen=True):
-    """Where its bytes come from. uri: relative to the host."""
+class LiveStreamLink(msgspec.Struct, frozen=True):
+    """The contract's `video-source-live-stream-link`."""
+
+    rel: str
+    uri: str
+
+
+class VideoLiveStream(msgspec.Struct, frozen=True, rename="camel"):
+    """The live stream that a video was recorded from."""
+
+    live_stream_id: str
+    links: tuple[LiveStreamLink, ...]
+
+
+class VideoSource(msgspec.Struct, frozen=True, rename="camel"):
+    """Where its bytes come from. uri: relative to the host; type: upload, url, copy or liveStream."""
 
     uri: str
     type: str = "upload"
+    live_stream: VideoLiveStream | msgspec.UnsetType = msgspec.UNSET
 
 
 class VideoAssets(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -46,7 +61,10 @@ class VideoJson(msgspec.Struct, frozen=True, rename="camel"):
     language: str | None
     language_origin: str | None
     source: VideoSource
-    assets: VideoAssets
+    assets: VideoAssets | None
+    discarded: bool = False
+    discarded_at: str | None = None
+    deletes_at: str | None = None
     player_id: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -55,8 +73,9 @@ def atom(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def video_json(video: Video, base_url: str) -> VideoJson:
-    """Return the JSON of a video. base_url: of the site, without a trailing slash."""
+def video_json(video: Video, base_url: str, restore_days: int = 90) -> VideoJson:
+    """Return the JSON of a video. base_url: of the site, without a trailing slash; restore_days: see [videos]."""
+    gone = video.discarded_at
     return VideoJson(
         video_id=video.video_id,
         title=video.title,
@@ -71,10 +90,21 @@ def video_json(video: Video, base_url: str) -> VideoJson:
         updated_at=atom(video.updated_at),
         language=video.language,
         language_origin=video.language_origin,
-        source=VideoSource(uri=f"/videos/{video.video_id}/source"),
-        assets=_assets(video, base_url),
+        source=_source(video),
+        assets=_assets(video, base_url) if gone is None else None,
+        discarded=gone is not None,
+        discarded_at=None if gone is None else atom(gone),
+        deletes_at=None if gone is None else atom(gone + timedelta(days=restore_days)),
         player_id=video.player_id or msgspec.UNSET,
     )
+
+
+def _source(video: Video) -> VideoSource:
+    uri = f"/videos/{video.video_id}/source"
+    if video.live_stream_id is None:
+        return VideoSource(uri, video.origin)
+    link = LiveStreamLink("self", f"/live-streams/{video.live_stream_id}")
+    return VideoSource(uri, "liveStream", VideoLiveStream(video.live_stream_id, (link,)))
 
 
 def _assets(video: Video, base_url: str) -> VideoAssets:

@@ -184,17 +184,20 @@ async def delete(scope: Scope, id: str) -> tuple[str, ...] | None:
     return (video.prefix,)
 
 
-async def set_thumbnail(scope: Scope, id: str, *, key: str | None = None, timecode: str | None = None) -> bool:
-    """Show a stored picture for a video, or note the frame that is to be taken for it; False when there is none.
+async def set_thumbnail(
+    scope: Scope, id: str, *, key: str | None = None, timecode: str | None = None, instead_of: str | None = None
+) -> bool:
+    """Show a stored picture for a video, or note the frame that is to be taken for it.
 
-    A picture settles what frame was wanted. One that it replaces is doomed, and so is this one when the video is gone.
+    A picture settles what frame was wanted. One that it replaces is doomed. instead_of: the frame that this is, or that
+    cannot be taken. False when there is no such video, or another frame is wanted by now: then the picture is doomed.
     """
     values: dict[Any, Any] = {VideoRow.thumbnail_timecode: timecode}
     if key is not None:
         values[VideoRow.thumbnail_key] = key
     async with transaction():
         row = await scoped(VideoRow, scope).one(VideoRow.id == id, lock=True) if storable(id) else None
-        if row is None:
+        if row is None or (instead_of is not None and row["thumbnail_timecode"] != instead_of):
             await doomed.doom([key] if key is not None else [])
             return False
         await scoped(VideoRow, scope).update(values).where(VideoRow.id == id)

@@ -42,10 +42,11 @@ class Files:
         return Answer(body, content_type, entity_tag(source.id, source.checksum), SHORT, headers)
 
     async def poster(self, view: Playback) -> Answer:
-        """Return the poster. Raises NotFound, NotStored."""
-        if view.source is None or view.source.poster_key is None:
+        """Return the picture that the owner chose, else the poster of the source. Raises NotFound, NotStored."""
+        key = view.video.thumbnail_key or (None if view.source is None else view.source.poster_key)
+        if key is None:
             raise NotFound(name="videoId", detail="This video has no thumbnail yet.")
-        return await self._image(view.source.poster_key, "image/jpeg")
+        return await self._image(key, "image/jpeg")
 
     async def storyboard(self, view: Playback, name: str) -> Answer:
         """Return storyboard.vtt, or a sheet by the name that it has in there. Raises NotFound, NotStored."""

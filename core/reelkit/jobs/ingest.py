@@ -15,6 +15,7 @@ from reelkit.interfaces.storage import NotStored
 from reelkit.jobs.announce import announce, facts
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.jobs.planning import copied, draft_of, planned, playable_as_is
+from reelkit.jobs.thumbnail import take_wanted
 from reelkit.jobs.transfer import at_hand, read_object, store_bytes
 from reelkit.media.mp4.errors import Mp4Error, NotMp4
 from reelkit.media.mp4.index import MediaIndex, build_index
@@ -98,6 +99,8 @@ async def _have_the_rest_made(runtime: Runtime, source: Source, found: Probe) ->
         await runtime.engine.submit("draft", source.id, {"source_id": source.id})
     if found.video is not None or not source.packageable:
         await runtime.engine.submit("transcode", source.id, {"source_id": source.id})
+    if (video := await work.video(source.video_id)) is not None:
+        await take_wanted(runtime, video)
 
 
 async def _check(runtime: Runtime, source: Source, found: Probe) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from reelkit.jobs.draft import draft, draft_failed
+from reelkit.jobs.fetch import fetch, fetch_failed
 from reelkit.jobs.ingest import ingest, ingest_failed
 from reelkit.jobs.job import JobContext, JobKind
+from reelkit.jobs.thumbnail import thumbnail, thumbnail_failed
 from reelkit.jobs.transcode import transcode, transcode_failed
 from reelkit.site import Site
 
@@ -23,7 +25,8 @@ _Failed = Callable[["Runtime", dict[str, Any], str], Awaitable[None]]
 def job_kinds(site: Site, runtime: Callable[[], Runtime]) -> dict[str, JobKind]:
     """Return the kinds by name. runtime: gives what a job works with, asked when it starts.
 
-    Every job is about one source and has its id for key.
+    Most jobs are about one source and have its id for key; `fetch` is about a video that has none yet, `thumbnail` about one
+    frame that is wanted of a video.
     """
 
     def kind(work: _Work, failed: _Failed, concurrency: int) -> JobKind:
@@ -38,6 +41,8 @@ def job_kinds(site: Site, runtime: Callable[[], Runtime]) -> dict[str, JobKind]:
     return {
         # Mostly waiting for the storage; a short file must not stand behind a long one.
         "ingest": kind(ingest, ingest_failed, 4),
+        "fetch": kind(fetch, fetch_failed, 4),
+        "thumbnail": kind(thumbnail, thumbnail_failed, 1),
         "draft": kind(draft, draft_failed, 2),
         "transcode": kind(transcode, transcode_failed, site.jobs.transcodes),
     }

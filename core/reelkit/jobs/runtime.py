@@ -10,6 +10,7 @@ from reelkit.catalog.database import Database, migrate, open_database
 from reelkit.interfaces.storage import Storage
 from reelkit.interfaces.transcoder import Transcoder
 from reelkit.jobs.engine import JobEngine
+from reelkit.jobs.expire import EVERY, expire
 from reelkit.jobs.kinds import job_kinds
 from reelkit.plugins import Plugins
 from reelkit.site import Site
@@ -49,6 +50,7 @@ async def running(site: Site, plugins: Plugins, *, run_jobs: bool = True) -> Asy
         engine = JobEngine(site, job_kinds(site, lambda: held[0]))
         runtime = Runtime(site, database, storage, plugins.transcoder(), plugins, engine)
         held.append(runtime)
+        engine.schedule("reelkit.expire", EVERY, lambda: expire(runtime))
         await engine.start(run=run_jobs)
         opened.push_async_callback(engine.stop)
         yield runtime

@@ -18,7 +18,7 @@ from reelkit.media.sandbox import INPUT_OPTIONS, Confinement, confined, tail
 if TYPE_CHECKING:
     from reelkit.media.mp4.index import MediaIndex
 
-__all__ = ["Unreadable", "probe", "probe_of_index"]
+__all__ = ["Unreadable", "libraries", "probe", "probe_of_index"]
 
 _CHILD = Path(__file__).with_name("probe_child.py")
 
@@ -44,7 +44,7 @@ async def probe(path: Path, timeout: float = 30.0) -> Probe:
         memory_bytes=2 * 1024**3,
         file_bytes=0,
         open_files=64,
-        read=(path, *_libraries()),
+        read=(path, *libraries()),
     )
     answer, complaint = b"", ""
     with contextlib.suppress(TimeoutError):
@@ -99,7 +99,7 @@ def _fraction(kind: type, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
-def _libraries() -> tuple[Path, ...]:
+def libraries() -> tuple[Path, ...]:
     """Return the folders that the child's Python imports from."""
     found = [Path(sys.prefix), Path(sys.base_prefix)]
     for name in ("av", "reelkit"):

@@ -49,6 +49,7 @@ def statements(engine: Literal["sqlite", "postgres"]) -> Sequence[str]:
         "CREATE INDEX video_deletes ON video (discarded_at) WHERE discarded_at IS NOT NULL",
         "CREATE INDEX video_sandbox ON video (created_at) WHERE environment = 'sandbox'",
         "CREATE INDEX video_fetching ON video (created_at) WHERE fetching",
+        "CREATE INDEX video_thumbnail ON video (created_at) WHERE thumbnail_timecode IS NOT NULL",
         "CREATE INDEX video_live ON video (project, environment, live_stream_id) WHERE live_stream_id IS NOT NULL",
         f"""
         CREATE TABLE label (

@@ -1,0 +1,64 @@
+"""PATCH and DELETE /videos/{videoId}: change a video, and let go of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request, delete, patch
+
+from reelkit.access.principal import Principal
+from reelkit.api.changes import Changing
+from reelkit.api.payloads import read_payload
+from reelkit.api.removal import remove_soon
+from reelkit.api.video_json import VideoJson, video_json
+from reelkit.api.video_payloads import VideoUpdatePayload, check_update
+from reelkit.api.videos import find_video
+from reelkit.catalog import videos
+from reelkit.catalog.videos import VideoEdit
+from reelkit.jobs.erasing import erase
+from reelkit.jobs.runtime import Runtime
+from reelkit.problems import NotFound
+
+__all__ = ["delete_video", "update_video"]
+
+
+@patch("/videos/{video_id:str}", operation_id="PATCH-video")
+async def update_video(request: Request[Any, Any, Any], video_id: str, principal: Principal, runtime: Runtime) -> VideoJson:
+    """Change what the body names of a video."""
+    video = await find_video(principal.scope, video_id)
+    base_url = runtime.site.site.base_url
+    edit = Changing(runtime, video.scope, "video", "update", id=video_id, before=video_json(video, base_url))
+    body = await request.body()
+    given = await edit.propose(read_payload(body, VideoUpdatePayload))
+    check_update(given, msgspec.json.decode(body))
+    values = msgspec.structs.asdict(given)
+    wanted = {name: value for name, value in values.items() if name in VideoEdit.__struct_fields__}
+    if given.language is not msgspec.UNSET:
+        wanted["language_origin"] = "api" if given.language else None
+    wanted["summary_attributes"] = given.transcript_summary_attributes
+    changed = await videos.update(video.scope, video_id, VideoEdit(**wanted))
+    if changed is None:
+        raise NotFound(name="videoId")
+    shown = video_json(changed, base_url)
+    await edit.made(shown)
+    return shown
+
+
+@delete("/videos/{video_id:str}", operation_id="DELETE-video", status_code=204)
+async def delete_video(video_id: str, principal: Principal, runtime: Runtime) -> None:
+    """Remove a video for good, or, where the site restores videos, discard it."""
+    video = await find_video(principal.scope, video_id)
+    base_url = runtime.site.site.base_url
+    edit = Changing(runtime, video.scope, "video", "delete", id=video_id, before=video_json(video, base_url))
+    await edit.propose(None)
+    if runtime.site.videos.restore:
+        if await videos.discard(video.scope, video_id) is None:
+            raise NotFound(name="videoId")
+    else:
+        prefixes = await erase(runtime, video)
+        if prefixes is None:
+            raise NotFound(name="videoId")
+        for prefix in prefixes:
+            remove_soon(runtime.storage, prefix)
+    await edit.made()

@@ -1,0 +1,195 @@
+"""Bodies that describe a video, and what their fields may be."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+import msgspec
+
+from reelkit.catalog.packing import fold
+from reelkit.catalog.videos import Clip, Metadata, VideoWatermark
+from reelkit.problems import AttributeRequired, InvalidAttribute, Problem, every
+
+__all__ = [
+    "LANGUAGES",
+    "Language",
+    "NewVideoPayload",
+    "SummaryAttribute",
+    "VideoUpdatePayload",
+    "check_creation",
+    "check_update",
+    "timecode_seconds",
+]
+
+Unset = msgspec.UnsetType
+Language = Literal[
+    "ar", "ca", "cs", "da", "de", "el", "en", "es", "fa", "fi", "fr", "he", "hi", "hr", "hu", "it", "ja", "ko", "ml", "nl",
+    "nn", "no", "pl", "pt", "ru", "sk", "sl", "te", "tr", "uk", "ur", "vi", "zh",
+]  # fmt: skip
+LANGUAGES = Language.__args__  # type: ignore[attr-defined]  # Literal has them
+SummaryAttribute = Literal["abstract", "takeaways"]
+
+TITLE_LENGTH = 500
+DESCRIPTION_LENGTH = 50_000
+TAGS = 500
+TAG_LENGTH = 255
+METADATA = 1000
+KEY_LENGTH = 255
+VALUE_LENGTH = 5000
+"""Characters and numbers that a video may have; generous for people, small enough for the database's indexes."""
+SORTED_BYTES = 2000
+"""What a title may take in an index, folded: some letters unfold to many. PostgreSQL's rows of an index end at 2,704."""
+SOURCE_LENGTH = 4000
+
+_TIMECODE = re.compile(r"(?:(\d{2,3}):([0-5]\d):([0-5]\d)(\.\d{1,3}|:\d{1,2})?|(\d{1,7}))", re.ASCII)
+"""The contract's pattern of `video-clip`."""
+_OFFSET = re.compile(r"\d{1,5}(\.\d{1,4})?(px|%)", re.ASCII)
+_SIZE = re.compile(r"\d{1,5}(\.\d{1,4})?(px|%)|initial", re.ASCII)
+_OPACITY = re.compile(r"(100|\d{1,2})(\.\d{1,4})?%", re.ASCII)
+
+
+class NewVideoPayload(msgspec.Struct, frozen=True, rename="camel"):
+    """The contract's `video-creation-payload`. source: a URL, or the id of another video."""
+
+    title: str
+    description: str = ""
+    source: str | None = None
+    public: bool = True
+    panoramic: bool = False
+    mp4_support: bool = True
+    player_id: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: tuple[Metadata, ...] = ()
+    clip: Clip | None = None
+    watermark: VideoWatermark | None = None
+    language: Language | None = None
+    transcript: bool = False
+    transcript_summary: bool = False
+    transcript_summary_attributes: tuple[SummaryAttribute, ...] = ()
+
+
+class VideoUpdatePayload(msgspec.Struct, frozen=True, rename="camel"):
+    """The contract's `video-update-payload`, a JSON merge patch: what is absent stays, arrays are replaced whole."""
+
+    title: str | Unset = msgspec.UNSET
+    description: str | Unset = msgspec.UNSET
+    public: bool | Unset = msgspec.UNSET
+    panoramic: bool | Unset = msgspec.UNSET
+    mp4_support: bool | Unset = msgspec.UNSET
+    player_id: str | Unset | None = msgspec.UNSET
+    tags: tuple[str, ...] | Unset = msgspec.UNSET
+    metadata: tuple[Metadata, ...] | Unset = msgspec.UNSET
+    language: Language | Unset | None = msgspec.UNSET
+    transcript: bool | Unset = msgspec.UNSET
+    transcript_summary: bool | Unset = msgspec.UNSET
+    transcript_summary_attributes: tuple[SummaryAttribute, ...] | Unset = msgspec.UNSET
+
+
+FOR_GOOD = ("videoId", "source", "clip", "watermark")
+"""What a video is created with and keeps."""
+
+
+def check_creation(given: NewVideoPayload) -> None:
+    """Raise one Problem that tells of every field that is empty, too long or makes no sense."""
+    faults = [*_texts(given.title, given.description, given.tags, given.metadata)]
+    if given.source is not None and not 1 <= len(given.source) <= SOURCE_LENGTH:
+        faults.append(_long("source", SOURCE_LENGTH, "characters"))
+    if given.clip is not None:
+        faults += _clip(given.clip)
+    if given.watermark is not None:
+        faults += _watermark(given.watermark)
+    if faults:
+        raise every(faults)
+
+
+def check_update(given: VideoUpdatePayload, body: dict[str, Any]) -> None:
+    """Raise one Problem that tells of every field that is empty, too long or cannot be changed. body: as it was sent."""
+    faults: list[Problem] = [
+        InvalidAttribute(name=name, detail="This is set when a video is created and cannot be changed.")
+        for name in FOR_GOOD
+        if name in body
+    ]
+    title = "unchanged" if given.title is msgspec.UNSET else given.title
+    faults += _texts(title, given.description or "", given.tags or (), given.metadata or ())
+    if faults:
+        raise every(faults)
+
+
+def timecode_seconds(timecode: str, frame_rate: float = 25.0) -> float | None:
+    """Return the seconds that `HH:MM:SS[.mmm]`, `HH:MM:SS:frame` or `seconds` says; None when it is none of these."""
+    match = _TIMECODE.fullmatch(timecode)
+    if match is None:
+        return None
+    hours, minutes, seconds, rest, plain = match.groups()
+    if plain is not None:
+        return float(plain)
+    whole = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+    if rest is None:
+        return float(whole)
+    return whole + (float(f"0{rest}") if rest[0] == "." else int(rest[1:]) / frame_rate)
+
+
+def _texts(title: str, description: str, tags: tuple[str, ...], metadata: tuple[Metadata, ...]) -> list[Problem]:
+    faults: list[Problem] = []
+    if not title.strip():
+        faults.append(AttributeRequired(name="title"))
+    elif len(title) > TITLE_LENGTH or len(fold(title).encode(errors="replace")) > SORTED_BYTES:
+        faults.append(_long("title", TITLE_LENGTH, "characters"))
+    if len(description) > DESCRIPTION_LENGTH:
+        faults.append(_long("description", DESCRIPTION_LENGTH, "characters"))
+    if len(tags) > TAGS:
+        faults.append(_long("tags", TAGS, "tags"))
+    if len(metadata) > METADATA:
+        faults.append(_long("metadata", METADATA, "pairs"))
+    # Of each list the first fault: ten thousand are no more use than one.
+    for number, tag in enumerate(tags):
+        if len(tag) > TAG_LENGTH or len(fold(tag).encode(errors="replace")) > SORTED_BYTES:
+            faults.append(_long(f"tags[{number}]", TAG_LENGTH, "characters"))
+            break
+    for number, pair in enumerate(metadata):
+        if len(pair.key) > KEY_LENGTH:
+            faults.append(_long(f"metadata[{number}][key]", KEY_LENGTH, "characters"))
+            break
+        if len(pair.value) > VALUE_LENGTH:
+            faults.append(_long(f"metadata[{number}][value]", VALUE_LENGTH, "characters"))
+            break
+    return faults
+
+
+def _long(name: str, limit: int, what: str) -> Problem:
+    return InvalidAttribute(name=name, detail=f"This may have at most {limit} {what}.", range=(0, limit))
+
+
+def _clip(clip: Clip) -> list[Problem]:
+    faults: list[Problem] = []
+    times: list[float | None] = []
+    for name, timecode in (("startTimecode", clip.start_timecode), ("endTimecode", clip.end_timecode)):
+        seconds = None if timecode is None else timecode_seconds(timecode)
+        if timecode is not None and seconds is None:
+            detail = "Write HH:MM:SS, HH:MM:SS.mmm, HH:MM:SS:frame or a number of seconds."
+            faults.append(InvalidAttribute(name=f"clip[{name}]", detail=detail))
+        times.append(seconds)
+    start, end = times
+    if not faults and end is not None and end <= (start or 0.0):
+        faults.append(InvalidAttribute(name="clip[endTimecode]", detail="The clip must end after it starts."))
+    return faults
+
+
+def _watermark(mark: VideoWatermark) -> list[Problem]:
+    faults: list[Problem] = []
+    if not mark.id:
+        faults.append(AttributeRequired(name="watermark[id]"))
+    patterns = {
+        "top": _OFFSET, "bottom": _OFFSET, "left": _OFFSET, "right": _OFFSET,
+        "width": _SIZE, "height": _SIZE, "opacity": _OPACITY,
+    }  # fmt: skip
+    for name, pattern in patterns.items():
+        value = getattr(mark, name)
+        if value is not None and not pattern.fullmatch(value):
+            detail = "Write a percentage." if name == "opacity" else 'Write pixels or a percentage: "10px", "5%".'
+            faults.append(InvalidAttribute(name=f"watermark[{name}]", detail=detail))
+    for one, other in (("top", "bottom"), ("left", "right")):
+        if getattr(mark, one) is not None and getattr(mark, other) is not None:
+            faults.append(InvalidAttribute(name=f"watermark[{other}]", detail=f"Give either {one} or {other}."))
+    return faults

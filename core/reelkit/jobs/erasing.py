@@ -1,0 +1,34 @@
+"""Removing a video for good: its jobs stop, its rows go, its bytes are doomed, everybody is told."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from reelkit.catalog import sources, videos
+from reelkit.catalog.videos import Video
+from reelkit.interfaces.event import VideoDeleted
+from reelkit.jobs.announce import announce
+
+if TYPE_CHECKING:
+    from reelkit.jobs.runtime import Runtime
+
+__all__ = ["erase"]
+
+
+async def erase(runtime: Runtime, video: Video) -> tuple[str, ...] | None:
+    """Remove a video and return the prefixes of storage that are doomed with it; None when it was gone already."""
+    source = await sources.for_video(video.scope, video.video_id)
+    prefixes = await videos.delete(video.scope, video.video_id)
+    if prefixes is None:
+        return None
+    if video.fetching:
+        await runtime.engine.cancel("fetch", video.video_id)
+    if source is not None:
+        for kind in runtime.engine.kinds:
+            await runtime.engine.cancel(kind, source.id)
+    await announce(
+        runtime,
+        VideoDeleted(project=video.project, environment=video.environment, video_id=video.video_id, at=datetime.now(UTC)),
+    )
+    return prefixes
