@@ -22,14 +22,16 @@ MODULES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__in
 
 UNSCOPED = {
     "expiry": None,  # as `work`, for the job that expires
-    "playback": {"playback"},
+    "playback": {"playback", "logo"},
     "work": None,  # every function
     "keys": {"by_digest", "touch"},
     "projects": None,  # owners themselves
     "doomed": None,  # prefixes of storage, nobody's
     "live_streams": {"public_thumbnail"},  # what viewers may see
+    "webhook_deliveries": {"prune", "stranded"},  # as `work`, for the job that looks after them
     "parts_sweep": None,  # as `work`, for uploads in parts
     "upload_tokens": {"find"},  # the token is the credential
+    "playback_tokens": {"forget_expired"},
 }
 """Where `unscoped` may be said, and why nowhere else."""
 

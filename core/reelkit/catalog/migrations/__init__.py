@@ -18,6 +18,7 @@ from reelkit.catalog.migrations import (
     step_0008,
     step_0009,
     step_0010,
+    step_0011,
 )
 
 __all__ = ["STEPS", "Step"]
@@ -42,4 +43,5 @@ STEPS: tuple[Step, ...] = (
     Step(8, "webhooks and their deliveries", step_0008.statements),
     Step(9, "analytics", step_0009.statements),
     Step(10, "access requests", step_0010.statements),
+    Step(11, "used playback tokens", step_0011.statements),
 )
