@@ -30,6 +30,9 @@ from reelkit.api import (
     tags,
     video_creation,
     video_edits,
+    thumbnails,
+    upload,
+    upload_tokens,
     videos,
 )
 from reelkit.api.dependencies import DEPENDENCIES
@@ -71,8 +74,15 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     *captions.HANDLERS,
     *chapters.HANDLERS,
     *live_streams.HANDLERS,
+    thumbnails.upload_thumbnail,
+    thumbnails.pick_thumbnail,
     live_thumbnail,
     healthz,
+    upload.upload_with_token,
+    upload_tokens.create_upload_token,
+    upload_tokens.list_upload_tokens,
+    upload_tokens.get_upload_token,
+    upload_tokens.delete_upload_token,
     readyz,
     metrics,
 )

@@ -20,18 +20,21 @@ __all__ = [
     "InvalidFile",
     "InvalidPayload",
     "InvalidQueryParameter",
+    "InvalidUploadToken",
     "MethodNotAllowed",
     "MissingAuthorizationHeader",
+    "MissingUploadToken",
     "MultipleFiles",
     "NoFile",
     "NotFound",
     "NotReady",
     "OutOfRange",
-    "PartsNotSupported",
     "PluginFailed",
     "Problem",
     "ProblemBody",
     "ServerError",
+    "SourceAlreadyCopied",
+    "SourceAlreadyDownloaded",
     "SourceAlreadyUploaded",
     "StorageFailing",
     "StorageIsFull",
@@ -203,6 +206,18 @@ class InvalidAccessToken(Unauthorized):
 
 class AccessDenied(Problem):
     """The credential is good and may not do this."""
+class MissingUploadToken(Problem):
+    """An upload without a key carries no upload token."""
+
+    slug, status, title = "authentication-missing-upload-token", 401, "The upload token is missing."
+
+
+class InvalidUploadToken(Problem):
+    """No such upload token, or it has expired."""
+
+    slug, status, title = "authentication-invalid-upload-token", 401, "The upload token is invalid."
+
+
 
     slug, status, title = "authorization-access-denied", 403, "Access denied"
 
@@ -263,12 +278,31 @@ class SourceAlreadyUploaded(Problem):
 
 class ContentRangeMalformed(Problem):
     """A Content-Range that is neither `part N/TOTAL` nor `bytes A-B/TOTAL`, or that says something impossible."""
+class SourceAlreadyDownloaded(Problem):
+    """The video was created with the address of its source."""
+
+    slug, status, title = "video-source-already-downloaded", 400, "The source of the video is already downloaded."
+
+
+class SourceAlreadyCopied(Problem):
+    """The video was created as a copy of another one."""
+
+    slug, status, title = "video-source-already-copied", 400, "The source of the video is already copied."
+
+
+class SummaryAlreadyExists(Problem):
+    """The video has a summary, or one is being written."""
+
+    slug, status = "summary-already-exists", 409
+    title = "A summary already exists or is being created on this video."
+
+
 
     slug, status, title = "video-content-range-malformed", 400, "The Content-Range header is malformed."
 
 
-class PartsNotSupported(ContentRangeMalformed):
-    """One part of several; this version takes a file in one request."""
+class WebhookLimitReached(Problem):
+    """The environment of a project has as many webhooks as it may."""
 
     title = "Uploads in several parts are not supported yet."
 

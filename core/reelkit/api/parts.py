@@ -22,7 +22,7 @@ from reelkit.catalog.parts import Claim, InTheWay, PartialUpload, Standing, Uplo
 from reelkit.catalog.videos import Video
 from reelkit.interfaces.storage import KeyTaken, NotStored, Part
 from reelkit.jobs.runtime import Runtime
-from reelkit.problems import NotFound, UploadIncomplete
+from reelkit.problems import NotFound, Problem, UploadIncomplete
 
 __all__ = ["ASIDE", "join", "kept_alive", "same_bytes", "take_part"]
 
@@ -36,7 +36,7 @@ ASIDE = 25.0
 log = structlog.get_logger("reelkit.uploads")
 
 _misjudged: dict[str, None] = {}
-"""Uploads whose forms go on behind the file, so that a part's length is not known before its end; the last thousand."""
+"""Videos whose forms go on behind the file, so that a part's length is not known before its end; the last thousand."""
 
 
 class LengthMisjudged(Exception):
@@ -52,9 +52,13 @@ async def take_part(runtime: Runtime, video: Video, piece: Piece, upload: Upload
     deadline = asyncio.get_running_loop().time() + ASIDE
     while True:
         whole = await open_upload_in_parts(runtime, video, piece.mode, upload.filename, token=token)
-        claimed = await parts.claim(
-            video.scope, whole.id, piece.number, piece.start, piece.size, lambda stands: check_piece(piece, stands)
-        )
+        try:
+            claimed = await parts.claim(
+                video.scope, whole.id, piece.number, piece.start, piece.size, lambda stands: check_piece(piece, stands)
+            )
+        except Problem:
+            await discard(runtime, whole)
+            raise
         if isinstance(claimed, Claim | UploadPart):
             break
         if isinstance(claimed, InTheWay) and claimed.stored is not None:
@@ -117,7 +121,7 @@ async def _let_go(runtime: Runtime, whole: PartialUpload, claim: Claim) -> None:
 async def _store(runtime: Runtime, whole: PartialUpload, claim: Claim, piece: Piece, upload: Upload) -> Standing | None:
     checksum = Checksum()
     size = piece.size
-    if size is None and whole.id not in _misjudged:
+    if size is None and whole.video_id not in _misjudged:
         size = upload.length or None
     start = piece.start if piece.mode == "bytes" else await _place(whole, piece, size)
     storage = multipart_of(runtime.storage)
@@ -129,7 +133,7 @@ async def _store(runtime: Runtime, whole: PartialUpload, claim: Claim, piece: Pi
                     whole.storage_key, whole.storage_upload, piece.number, body, size=size, offset=start
                 )
     except LengthMisjudged:
-        _misjudged[whole.id] = None
+        _misjudged[whole.video_id or ""] = None
         while len(_misjudged) > 1000:
             _misjudged.pop(next(iter(_misjudged)))
         raise PartBusy(name="file", detail="Send it again; put the file last in its form to spare yourself that.") from None

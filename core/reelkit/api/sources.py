@@ -23,9 +23,9 @@ from reelkit.catalog import sources
 from reelkit.catalog.sources import Source, SourceTaken
 from reelkit.catalog.videos import Video
 from reelkit.jobs.runtime import Runtime
-from reelkit.problems import NotFound, SourceAlreadyUploaded
+from reelkit.problems import NotFound, SourceAlreadyCopied, SourceAlreadyDownloaded, SourceAlreadyUploaded
 
-__all__ = ["file_limit", "take_source", "upload_source"]
+__all__ = ["file_limit", "refuse_brought", "take_source", "upload_source"]
 
 BEAT = 20.0
 """Seconds between two signs of life of an upload in the catalog."""
@@ -58,6 +58,7 @@ async def take_source(
     declared: bytes of the request, for the status; token: the upload token it came with. Raises SourceAlreadyUploaded,
     ContentRangeAlreadyInitiated, InvalidFile when the file is known bad at once, and what `take_part` raises.
     """
+    refuse_brought(video)
     if piece is not None and not piece.is_whole:
         await take_part(runtime, video, piece, upload, token)
         return
@@ -70,6 +71,14 @@ async def take_source(
         return
     stored = await _store(runtime, begun, upload, size)
     await look_into(runtime, begun, stored)
+
+
+def refuse_brought(video: Video) -> None:
+    """Return when a video takes uploads. Raises SourceAlreadyDownloaded, SourceAlreadyCopied."""
+    if video.origin == "url":
+        raise SourceAlreadyDownloaded()
+    if video.origin == "copy":
+        raise SourceAlreadyCopied()
 
 
 async def _take_again(

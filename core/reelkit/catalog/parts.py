@@ -43,6 +43,7 @@ __all__ = [
     "keep_claim",
     "let_go",
     "of_token",
+    "part",
     "received",
     "record",
     "release",
@@ -257,6 +258,16 @@ async def received(scope: Scope, upload_id: str) -> tuple[UploadPart, ...]:
         .order_by(PartRow.number)
     )
     return tuple(part_of(row) for row in rows)
+
+
+async def part(scope: Scope, upload_id: str, number: int) -> UploadPart | InTheWay | None:
+    """Return one part, InTheWay while somebody sends it, None when it is missing."""
+    row = await scoped(PartRow, scope).one(PartRow.upload_id == upload_id, PartRow.number == number)
+    if row is None:
+        return None
+    if row["tag"] is not None:
+        return part_of(row)
+    return InTheWay(None) if row["held_at"] is not None and row["held_at"] >= datetime.now(UTC) - CLAIM_DIES else None
 
 
 async def standing(scope: Scope, upload_id: str, *, lock: bool = False) -> Standing | None:
