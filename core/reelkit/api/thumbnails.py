@@ -15,7 +15,7 @@ from litestar import Request, patch, post
 from reelkit.access.principal import Principal
 from reelkit.api.changes import Changing
 from reelkit.api.payloads import read_payload
-from reelkit.api.receiving import open_upload
+from reelkit.api.pictures import receive_picture
 from reelkit.api.video_json import VideoJson, video_json
 from reelkit.api.videos import find_video
 from reelkit.catalog import videos
@@ -28,9 +28,6 @@ from reelkit.problems import InvalidAttribute, InvalidFile, NotFound
 
 __all__ = ["PickPayload", "pick_thumbnail", "upload_thumbnail"]
 
-LIMIT = 8 << 20
-"""Bytes of a picture; the contract's."""
-
 _TIMECODE = re.compile(r"\d{2,3}:[0-5]\d:[0-5]\d(\.\d{1,3}|:\d{1,3})?|\d{1,7}(\.\d{1,3})?", re.ASCII)
 
 
@@ -41,7 +38,7 @@ class PickPayload(msgspec.Struct, frozen=True):
 
 
 class Uploaded(msgspec.Struct, frozen=True):
-    """What plugins see of a picture."""
+    """What plugins see of a picture: its kind."""
 
     thumbnail: str
 
@@ -58,12 +55,11 @@ async def upload_thumbnail(
     """Show a picture of the client's, kept as a new JPEG."""
     video = await find_video(principal.scope, video_id)
     shown = video_json(video, runtime.site.site.base_url)
-    upload = await open_upload(request.receive, request.headers, {}, LIMIT)
+    received = await receive_picture(request)
     edit = Changing(runtime, video.scope, "video", "update", id=video_id, before=shown)
-    await edit.propose(Uploaded(upload.filename))
-    given = b"".join([chunk async for chunk in upload])
+    await edit.propose(Uploaded(received.kind))
     with tempfile.NamedTemporaryFile(prefix="reelkit-picture-") as file:
-        await asyncio.to_thread(Path(file.name).write_bytes, given)
+        await asyncio.to_thread(Path(file.name).write_bytes, received.content)
         try:
             ours = await picture(Path(file.name))
         except Unreadable as error:

@@ -172,9 +172,12 @@ async def _few(
     Databases would rather walk the list in the order asked for until they have met enough of them (800 ms at a million).
     """
     linked = await scoped(VideoLabelRow, scope).select(VideoLabelRow.id).where(*_linked(by_number))
+    if not linked:
+        return Page((), 0)
     column = SORT[sort_by]
-    rows = scoped(VideoRow, scope).select(VideoRow.id, column).where(VideoRow.id.is_in([row["id"] for row in linked]))
-    found = [(row[column._meta.name], row["id"]) for row in await (rows.where(*where) if where else rows)] if linked else []
+    rows = scoped(VideoRow, scope).select(VideoRow.id, column)
+    matching = await rows.where(VideoRow.id.is_in([row["id"] for row in linked]), *where)
+    found = [(row[column._meta.name], row["id"]) for row in matching]
     found.sort(reverse=sort_order == "desc")
     return Page(await _videos(scope, [id for _, id in found[skip : skip + page_size]]), len(found))
 
