@@ -28,12 +28,13 @@ from reelkit.api import (
     parts_mending,
     sources,
     tags,
-    video_creation,
-    video_edits,
     thumbnails,
     upload,
     upload_tokens,
+    video_creation,
+    video_edits,
     videos,
+    webhooks,
 )
 from reelkit.api.dependencies import DEPENDENCIES
 from reelkit.api.faults import EXCEPTION_HANDLERS
@@ -77,6 +78,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     thumbnails.upload_thumbnail,
     thumbnails.pick_thumbnail,
     live_thumbnail,
+    *webhooks.HANDLERS,
     healthz,
     upload.upload_with_token,
     upload_tokens.create_upload_token,

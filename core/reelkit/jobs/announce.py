@@ -1,4 +1,4 @@
-"""Telling plugins what a job has committed."""
+"""Telling plugins and webhooks what is committed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from reelkit.catalog.sources import Source
 from reelkit.interfaces.event import Event
+from reelkit.jobs.webhooks import tell_webhooks
 
 if TYPE_CHECKING:
     from reelkit.jobs.runtime import Runtime
@@ -25,5 +26,6 @@ def facts(source: Source) -> dict[str, Any]:
 
 
 async def announce(runtime: Runtime, event: Event) -> None:
-    """Hand an event to every plugin; what they make of it cannot fail the job."""
+    """Hand an event to the webhooks that asked for it and to every plugin; neither can fail what happened."""
+    await tell_webhooks(runtime, event)
     await runtime.plugins.notify("on_event", event=event)

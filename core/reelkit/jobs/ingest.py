@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from reelkit.catalog import doomed, work
 from reelkit.catalog.binding import transaction
+from reelkit.catalog.renditions import Rendition
 from reelkit.catalog.sources import Source
 from reelkit.interfaces.event import RenditionEncoded, VideoFailed, VideoPlayable
 from reelkit.interfaces.media import Probe
@@ -69,7 +71,8 @@ async def _look_into(runtime: Runtime, job: JobContext, source: Source) -> None:
     found = await probe(path, PROBE_SECONDS)
     await _check(runtime, source, found)
     renditions = (*draft_of(found), *planned(found, None).encoded)
-    await work.publish_source(source.id, found, index_key=None, packageable=False, renditions=renditions)
+    published = await work.publish_source(source.id, found, index_key=None, packageable=False, renditions=renditions)
+    await _tell_of_mp4(runtime, source, found, published)
 
 
 async def _index(runtime: Runtime, source: Source) -> MediaIndex | None:
@@ -87,11 +90,22 @@ async def _publish_as_is(runtime: Runtime, source: Source, found: Probe, package
     await store_bytes(runtime.storage, key, await asyncio.to_thread(index.to_bytes))
     top = await asyncio.to_thread(copied, source, found, packager, key)
     renditions = (top, *planned(found, packager).encoded)
-    if await work.publish_source(source.id, found, index_key=key, packageable=True, renditions=renditions) is None:
+    published = await work.publish_source(source.id, found, index_key=key, packageable=True, renditions=renditions)
+    if published is None:
         return
     await announce(runtime, VideoPlayable(**facts(source)))
     if top.quality:
         await announce(runtime, RenditionEncoded(**facts(source), encoding="hls", quality=top.quality))
+    await _tell_of_mp4(runtime, source, found, published)
+
+
+async def _tell_of_mp4(runtime: Runtime, source: Source, found: Probe, published: Iterable[Rendition] | None) -> None:
+    """Tell that the MP4 file can be had, where it can: it is the source itself, and counts as of the highest quality."""
+    video = await work.video(source.video_id)
+    heights = [int(one.quality.removesuffix("p")) for one in published or () if one.quality]
+    if heights and video is not None and video.mp4_support and found.container in ("mov", "mp4"):
+        event = RenditionEncoded(**facts(source), encoding="mp4", quality=f"{max(heights)}p")
+        await announce(runtime, event)
 
 
 async def _have_the_rest_made(runtime: Runtime, source: Source, found: Probe) -> None:

@@ -11,6 +11,7 @@ from reelkit.jobs.ingest import ingest, ingest_failed
 from reelkit.jobs.job import JobContext, JobKind
 from reelkit.jobs.thumbnail import thumbnail, thumbnail_failed
 from reelkit.jobs.transcode import transcode, transcode_failed
+from reelkit.jobs.webhooks import deliver, delivery_failed
 from reelkit.site import Site
 
 if TYPE_CHECKING:
@@ -45,4 +46,6 @@ def job_kinds(site: Site, runtime: Callable[[], Runtime]) -> dict[str, JobKind]:
         "thumbnail": kind(thumbnail, thumbnail_failed, 1),
         "draft": kind(draft, draft_failed, 2),
         "transcode": kind(transcode, transcode_failed, site.jobs.transcodes),
+        # Waiting for others, all of it: one that is silent must not hold up the rest.
+        "webhook": kind(deliver, delivery_failed, 32),
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from reelkit.catalog.database import Database, migrate, open_database
 from reelkit.interfaces.storage import Storage
 from reelkit.interfaces.transcoder import Transcoder
+from reelkit.jobs import webhooks
 from reelkit.jobs.engine import JobEngine
 from reelkit.jobs.expire import EVERY, expire
 from reelkit.jobs.kinds import job_kinds
@@ -51,6 +52,7 @@ async def running(site: Site, plugins: Plugins, *, run_jobs: bool = True) -> Asy
         runtime = Runtime(site, database, storage, plugins.transcoder(), plugins, engine)
         held.append(runtime)
         engine.schedule("reelkit.expire", EVERY, lambda: expire(runtime))
+        engine.schedule("reelkit.webhooks", webhooks.EVERY, lambda: webhooks.keep_deliveries(runtime))
         await engine.start(run=run_jobs)
         opened.push_async_callback(engine.stop)
         yield runtime

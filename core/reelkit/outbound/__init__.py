@@ -11,5 +11,15 @@ more, or for longer, than its limits say.
 
 from reelkit.outbound.client import Answer, Opened, Outbound, OutboundLimits
 from reelkit.outbound.errors import OutboundFailed, OutboundRefused, OutboundTooLarge
+from reelkit.outbound.urls import checked_url
 
-__all__ = ["Answer", "Opened", "Outbound", "OutboundFailed", "OutboundLimits", "OutboundRefused", "OutboundTooLarge"]
+__all__ = [
+    "Answer",
+    "Opened",
+    "Outbound",
+    "OutboundFailed",
+    "OutboundLimits",
+    "OutboundRefused",
+    "OutboundTooLarge",
+    "checked_url",
+]
