@@ -13,7 +13,7 @@ from reelkit.catalog import sources, videos, work
 from reelkit.catalog.sources import Source, SourceTaken
 from reelkit.catalog.videos import Video
 from reelkit.interfaces.event import SourceUploaded, VideoFailed
-from reelkit.interfaces.storage import NotStored
+from reelkit.interfaces.storage import NotStored, StorageFull
 from reelkit.jobs.announce import announce, facts
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.outbound import Outbound, OutboundFailed, OutboundLimits, OutboundRefused, OutboundTooLarge
@@ -100,6 +100,8 @@ async def _bring(runtime: Runtime, job: JobContext, video: Video, source: Source
             raise PermanentFailure(str(error)) from error
         except NotStored as error:
             raise PermanentFailure("The source of the other video is gone.") from error
+        except StorageFull as error:
+            raise PermanentFailure("There is no room left for this file.") from error
     if await sources.uploaded(source.scope, source, stored.size, digest.hexdigest()):
         await announce(runtime, SourceUploaded(**facts(source), size=stored.size))
 
@@ -126,7 +128,10 @@ async def _open(runtime: Runtime, video: Video, opened: AsyncExitStack) -> tuple
             raise PermanentFailure(said)
         raise OutboundFailed(said)
     length = answer.headers.get("content-length", "")
-    return int(length) if length.isdecimal() else None, answer.chunks()
+    size = int(length) if length.isdecimal() else None
+    if size is not None and size > limits.size:
+        raise PermanentFailure(f"The file has {size} bytes, larger than {limits.size} bytes is not taken.")
+    return size, answer.chunks()
 
 
 def _filename(video: Video) -> str:
