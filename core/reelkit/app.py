@@ -20,7 +20,9 @@ from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 from reelkit.access.keys import KeyRing
+from reelkit.access.tokens import Tokens
 from reelkit.api import (
+    auth,
     captions,
     chapters,
     discarded,
@@ -56,6 +58,7 @@ from reelkit.site import Site, load_site
 __all__ = ["create_app", "serve_target"]
 
 THREADS = 32
+from reelkit.site_secrets import open_secrets
 """For files, checksums and indexes of one process; most of them wait for a disk."""
 BODY = 1 << 20
 """Bytes of any request that is no upload."""
@@ -65,6 +68,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     videos.list_videos,
     videos.get_video,
     videos.get_status,
+    *auth.HANDLERS,
     video_edits.update_video,
     video_edits.delete_video,
     discarded.list_discarded,
@@ -78,13 +82,13 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     thumbnails.upload_thumbnail,
     thumbnails.pick_thumbnail,
     live_thumbnail,
-    *webhooks.HANDLERS,
-    healthz,
     upload.upload_with_token,
     upload_tokens.create_upload_token,
     upload_tokens.list_upload_tokens,
     upload_tokens.get_upload_token,
     upload_tokens.delete_upload_token,
+    *webhooks.HANDLERS,
+    healthz,
     readyz,
     metrics,
 )
@@ -112,10 +116,19 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
         threads = ThreadPoolExecutor(THREADS, thread_name_prefix="reelkit")
         asyncio.get_running_loop().set_default_executor(threads)
         async with running(site, plugins, run_jobs=run_jobs) as runtime, _present(runtime):
-            keys = KeyRing(site)
+            tokens = Tokens(await asyncio.to_thread(open_secrets, site))
+            keys = KeyRing(site, tokens=tokens)
             library = Library(runtime.storage)
-            app.state.update({"runtime": runtime, "key_ring": keys, "readiness": Readiness.of(runtime), "library": library})
-            front.open(library)
+            app.state.update(
+                {
+                    "runtime": runtime,
+                    "key_ring": keys,
+                    "tokens": tokens,
+                    "readiness": Readiness.of(runtime),
+                    "library": library,
+                }
+            )
+            front.open(library, runtime.rights, plugins)
             try:
                 yield
             finally:

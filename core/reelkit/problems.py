@@ -17,9 +17,11 @@ __all__ = [
     "InvalidApiKey",
     "InvalidAttribute",
     "InvalidAuthorizationHeaderValue",
+    "InvalidCredentials",
     "InvalidFile",
     "InvalidPayload",
     "InvalidQueryParameter",
+    "InvalidSessionToken",
     "InvalidUploadToken",
     "MethodNotAllowed",
     "MissingAuthorizationHeader",
@@ -204,8 +206,18 @@ class InvalidAccessToken(Unauthorized):
     slug, title = "authentication-invalid-access-token", "The access token is invalid."
 
 
-class AccessDenied(Problem):
-    """The credential is good and may not do this."""
+class InvalidSessionToken(Unauthorized):
+    """No such session token, or it or its key has expired or was revoked."""
+
+    slug, title = "authentication-invalid-session-token", "Invalid or expired session token"
+
+
+class InvalidCredentials(Problem):
+    """A key or refresh token that is to be exchanged for an access token opens nothing; 400, as the contract has it."""
+
+    slug, status, title = "authentication-invalid-user-credentials", 400, "The user credentials were incorrect."
+
+
 class MissingUploadToken(Problem):
     """An upload without a key carries no upload token."""
 

@@ -30,6 +30,7 @@ UNSCOPED = {
     "live_streams": {"public_thumbnail"},  # what viewers may see
     "webhook_deliveries": {"prune", "stranded"},  # as `work`, for the job that looks after them
     "parts_sweep": None,  # as `work`, for uploads in parts
+    "refresh_tokens": {"renew", "revoke"},  # likewise
     "upload_tokens": {"find"},  # the token is the credential
     "playback_tokens": {"forget_expired"},
 }

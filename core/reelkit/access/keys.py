@@ -22,11 +22,12 @@ from typing import Generic, TypeVar
 
 from reelkit.access.credentials import Headers, credential_of
 from reelkit.access.principal import Principal
+from reelkit.access.tokens import Tokens
 from reelkit.catalog import keys
 from reelkit.catalog.keys import ApiKey
 from reelkit.catalog.packing import storable
 from reelkit.catalog.scope import Scope
-from reelkit.problems import AccessDenied, InvalidAccessToken, InvalidApiKey, MissingAuthorizationHeader
+from reelkit.problems import AccessDenied, InvalidAccessToken, InvalidApiKey, MissingAuthorizationHeader, Problem
 from reelkit.site import Site
 
 __all__ = ["KeyRing", "create_key", "digest_of"]
@@ -129,9 +130,10 @@ class KeyRing:
     USE_NOTED_EVERY = timedelta(seconds=60)
     FLUSH_AFTER = 1.0
 
-    def __init__(self, site: Site, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, site: Site, clock: Callable[[], float] = time.monotonic, tokens: Tokens | None = None) -> None:
         self._site = site
         self._clock = clock
+        self._tokens = tokens
         self._known: Remembered[ApiKey] = Remembered(self.SIZE, self.TTL, clock)
         self._unknown: Remembered[bool] = Remembered(self.SIZE, self.TTL, clock)
         self._noted: Remembered[bool] = Remembered(self.SIZE, self.USE_NOTED_EVERY.total_seconds(), clock)
@@ -142,6 +144,8 @@ class KeyRing:
     async def authenticate(self, headers: Headers) -> Principal:
         """Return who is asking, by `Authorization: Basic`, `Authorization: Bearer` or `X-API-Key`, in this order.
 
+        A bearer is a key or an access token.
+
         Raises MissingAuthorizationHeader, InvalidAuthorizationHeaderValue, InvalidApiKey, InvalidAccessToken (the last
         for Bearer), AccessDenied when the key's tier is gone from site.toml, DatabaseError.
         """
@@ -149,7 +153,30 @@ class KeyRing:
         if credential is None:
             raise MissingAuthorizationHeader(detail="Send `Authorization: Bearer KEY` or `X-API-Key: KEY`.")
         refused = InvalidAccessToken if credential.how == "bearer" else InvalidApiKey
-        key = await self.find(credential.secret)
+        if credential.how == "bearer" and self._tokens is not None and SHAPE.fullmatch(credential.secret) is None:
+            claims = self._tokens.read("access", credential.secret)
+            if claims is None:
+                raise refused
+            return _principal(await self.usable(claims.scope, claims.key_id, refused))
+        key = self._check(await self.find(credential.secret), refused)
+        self._note_use(key)
+        return _principal(key)
+
+    async def usable(self, scope: Scope, key_id: str, refused: type[Problem]) -> ApiKey:
+        """Return a key by its id, as somebody who has a token of it asks for it. Raises `refused`, AccessDenied."""
+        name = f"id {key_id} {scope.environment} {scope.project}"
+        key = self._known.get(name)
+        if key is None:
+            since = self._clock()
+            key = await keys.get(scope, key_id)
+            if key is not None:
+                self._known.put(name, key, since)
+        key = self._check(key, refused)
+        self._note_use(key)
+        return key
+
+    def _check(self, key: ApiKey | None, refused: type[Problem]) -> ApiKey:
+        """Return a key that works now. Raises `refused`, AccessDenied."""
         if key is None:
             raise refused
         if key.revoked_at is not None:
@@ -158,8 +185,7 @@ class KeyRing:
             raise refused(detail="This key has expired.")
         if key.tier not in self._site.tiers:
             raise AccessDenied(detail=f"The tier of this key, {key.tier!r}, no longer exists on this site.")
-        self._note_use(key)
-        return Principal(key.project, key.environment, key.tier, key.scopes, key.id)
+        return key
 
     async def find(self, secret: str) -> ApiKey | None:
         """Return the key of a secret, whatever its state; None when there is none. Raises DatabaseError."""
@@ -225,3 +251,7 @@ class KeyRing:
         except Exception:
             # When a key was used last is worth no failed request, and no silence either.
             log.exception("could not note the last use of %d key(s)", len(used))
+
+
+def _principal(key: ApiKey) -> Principal:
+    return Principal(key.project, key.environment, key.tier, key.scopes, key.id)

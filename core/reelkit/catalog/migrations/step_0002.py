@@ -1,4 +1,4 @@
-"""To be filled by its resource."""
+"""Refresh tokens: one row a family, which is everything that one sign-in was renewed to."""
 
 from __future__ import annotations
 
@@ -8,6 +8,20 @@ from typing import Literal
 __all__ = ["statements"]
 
 
-def statements(engine: Literal["sqlite", "postgres"]) -> Sequence[str]:  # noqa: ARG001 - every step is called alike
+def statements(engine: Literal["sqlite", "postgres"]) -> Sequence[str]:
     """Return the SQL of this step."""
-    return []
+    text = "TEXT" if engine == "sqlite" else 'TEXT COLLATE "C"'
+    return [
+        f"""
+        CREATE TABLE refresh_token (
+            id {text} PRIMARY KEY,
+            project {text} NOT NULL,
+            environment {text} NOT NULL CHECK (environment IN ('production', 'sandbox')),
+            key_id {text} NOT NULL,
+            digest {text} NOT NULL,
+            created_at TIMESTAMPTZ NOT NULL,
+            expires_at TIMESTAMPTZ NOT NULL,
+            revoked_at TIMESTAMPTZ
+        )""",
+        "CREATE INDEX refresh_token_expiry ON refresh_token (project, environment, expires_at)",
+    ]
