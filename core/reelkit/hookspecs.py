@@ -20,6 +20,7 @@ from reelkit.interfaces.change import Change
 from reelkit.interfaces.event import Event
 from reelkit.interfaces.player import Player
 from reelkit.interfaces.storage import Storage
+from reelkit.interfaces.summarizer import Summarizer
 from reelkit.interfaces.transcoder import Transcoder
 from reelkit.site import Site
 
@@ -39,6 +40,7 @@ REMOVED: dict[str, str] = {}
 
 CONTAINED: dict[str, float] = {
     "on_event": 1.0,
+    "register_summarizer": 5.0,
     "after_change": 1.0,
     "register_routes": 5.0,
     "register_commands": 5.0,
@@ -100,6 +102,11 @@ def before_change(change: Change, site: Site, settings: Any) -> Awaitable[dict[s
 @hookspec
 def after_change(change: Change, site: Site, settings: Any) -> Awaitable[None] | None:
     """Follow the changes of every resource, after they are committed; may be async. Since 0.1. Fails: contained."""
+
+
+@hookspec
+def register_summarizer(site: Site, settings: Any) -> Summarizer | None:
+    """Offer a writer of summaries; the first one offered writes. Since 0.1. Fails: contained, the next one is asked."""
 
 
 @hookspec

@@ -20,7 +20,7 @@ def test_a_patch_changes_what_it_names_and_nothing_else(site: ServedSite) -> Non
     whole = {
         "title": "before",
         "description": "d",
-        "playerId": "pl1",
+        "playerId": site.client.post("/players", json={}).json()["playerId"],
         "tags": ["a", "b"],
         "metadata": [{"key": "k", "value": "v"}],
         "language": "fr",

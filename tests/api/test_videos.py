@@ -63,7 +63,7 @@ def test_every_attribute_is_kept(site: ServedSite) -> None:
         "public": False,
         "panoramic": True,
         "mp4Support": False,
-        "playerId": "pl123",
+        "playerId": site.client.post("/players", json={}).json()["playerId"],
         "tags": ["a", "b c"],
         "metadata": [{"key": "k", "value": "v"}],
         "language": "no",

@@ -11,6 +11,7 @@ import msgspec
 from litestar import Request, Response, delete, get, patch, post, put
 
 from reelkit.access.principal import Principal
+from reelkit.api import player_themes
 from reelkit.api.changes import Changing
 from reelkit.api.pagination import Pagination, paginate, requested_page
 from reelkit.api.payloads import read_payload
@@ -133,6 +134,7 @@ async def create_live_stream(request: Request[Any, Any, Any], principal: Princip
     given = await change.propose(read_payload(await request.body(), NewLiveStreamPayload))
     if not given.name.strip():
         raise AttributeRequired(name="name")
+    await player_themes.check(principal.scope, given.player_id)
     new = NewLiveStream(
         name=given.name,
         public=given.public,
@@ -183,6 +185,7 @@ async def update_live_stream(
     given = await change.propose(read_payload(await request.body(), UpdatedLiveStreamPayload))
     if isinstance(given.name, str) and not given.name.strip():
         raise InvalidAttribute(name="name", detail="A live stream needs a name.")
+    await player_themes.check(principal.scope, given.player_id)
     edit = LiveStreamEdit(
         name=given.name,
         public=given.public,

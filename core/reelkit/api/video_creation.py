@@ -10,6 +10,7 @@ import msgspec
 from litestar import Request, Response, post
 
 from reelkit.access.principal import Principal
+from reelkit.api import player_themes, watermarks
 from reelkit.api.changes import Changing
 from reelkit.api.payloads import read_payload
 from reelkit.api.video_json import VideoJson, video_json
@@ -35,6 +36,9 @@ async def create_video(request: Request[Any, Any, Any], principal: Principal, ru
     edit = Changing(runtime, principal.scope, "video", "create")
     given = await edit.propose(read_payload(await request.body(), NewVideoPayload))
     check_creation(given)
+    await player_themes.check(principal.scope, given.player_id)
+    if given.watermark is not None:
+        await watermarks.check(principal.scope, given.watermark.id)
     origin: Origin = "upload" if given.source is None else await _origin(principal.scope, given.source)
     values = msgspec.structs.asdict(given)
     new = NewVideo(

@@ -8,17 +8,18 @@ import msgspec
 from litestar import Request, delete, patch
 
 from reelkit.access.principal import Principal
+from reelkit.api import player_themes
 from reelkit.api.changes import Changing
 from reelkit.api.payloads import read_payload
 from reelkit.api.removal import remove_soon
 from reelkit.api.video_json import VideoJson, video_json
 from reelkit.api.video_payloads import VideoUpdatePayload, check_update
 from reelkit.api.videos import find_video
-from reelkit.catalog import videos
+from reelkit.catalog import summaries, videos
 from reelkit.catalog.videos import VideoEdit
 from reelkit.jobs.erasing import erase
 from reelkit.jobs.runtime import Runtime
-from reelkit.problems import NotFound
+from reelkit.problems import NotFound, SummaryAlreadyExists
 
 __all__ = ["delete_video", "update_video"]
 
@@ -32,6 +33,9 @@ async def update_video(request: Request[Any, Any, Any], video_id: str, principal
     body = await request.body()
     given = await edit.propose(read_payload(body, VideoUpdatePayload))
     check_update(given, msgspec.json.decode(body))
+    await player_themes.check(video.scope, given.player_id)
+    if given.transcript_summary is True and await summaries.exists(video.scope, video_id):
+        raise SummaryAlreadyExists(name="transcriptSummary", detail="Delete the summary of this video first.")
     values = msgspec.structs.asdict(given)
     wanted = {name: value for name, value in values.items() if name in VideoEdit.__struct_fields__}
     if given.language is not msgspec.UNSET:

@@ -6,14 +6,16 @@ import asyncio
 
 import msgspec
 
+from reelkit.catalog import player_themes
 from reelkit.catalog.packing import storable
+from reelkit.catalog.player_themes import PlayerTheme, PlayerThemeRow, theme_of
 from reelkit.catalog.renditions import DraftSegment, DraftSegmentRow, Rendition, RenditionRow, in_order
 from reelkit.catalog.scope import Scope, unscoped
 from reelkit.catalog.sources import Source, SourceRow, source_of
 from reelkit.catalog.text_tracks import Kind, TextTrack, TextTrackRow, track_of
 from reelkit.catalog.videos import COLUMNS, Video, VideoRow, video_of
 
-__all__ = ["Draft", "Playback", "playback"]
+__all__ = ["Draft", "Playback", "logo", "playback", "theme"]
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -83,3 +85,14 @@ async def playback(video_id: str) -> Playback | None:
         tuple(Draft(rendition, tuple(segments[rendition.id])) for rendition in in_order(drafts)),
         tuple(track_of(row) for row in texts),
     )
+
+
+async def theme(video: Video) -> PlayerTheme | None:
+    """Return how the player of a video looks; None for the default."""
+    return None if video.player_id is None else await player_themes.get(video.scope, video.player_id)
+
+
+async def logo(player_id: str) -> PlayerTheme | None:
+    """Return the theme whose logo viewers may see; None when there is none, or it has no logo."""
+    row = await unscoped(PlayerThemeRow).one(PlayerThemeRow.id == player_id) if storable(player_id) else None
+    return None if row is None or row["logo_key"] is None else theme_of(row)

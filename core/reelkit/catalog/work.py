@@ -16,6 +16,7 @@ from reelkit.catalog.packing import pack
 from reelkit.catalog.renditions import DraftSegmentRow, NewRendition, Rendition, RenditionRow, in_order
 from reelkit.catalog.scope import unscoped
 from reelkit.catalog.sources import STALE, Source, SourceRow, SourceStatus, source_of
+from reelkit.catalog.summaries import Summary, SummaryRow, summary_of
 from reelkit.catalog.videos import COLUMNS, Video, VideoRow, video_of
 from reelkit.interfaces.media import Probe
 
@@ -36,8 +37,10 @@ __all__ = [
     "renditions_of",
     "source",
     "start",
+    "summary",
     "unfinished_sources",
     "video",
+    "waiting_summaries",
 ]
 
 
@@ -62,6 +65,18 @@ async def rendition(id: str) -> Rendition | None:
 async def renditions_of(source_id: str) -> tuple[Rendition, ...]:
     """Return every rendition of a source, highest first."""
     return in_order(await unscoped(RenditionRow).select().where(RenditionRow.source_id == source_id))
+
+
+async def summary(id: str) -> Summary | None:
+    """Return a summary; None once it was removed."""
+    row = await unscoped(SummaryRow).one(SummaryRow.id == id)
+    return None if row is None else summary_of(row)
+
+
+async def waiting_summaries() -> list[Summary]:
+    """Return the summaries that wait for a job to end, oldest first."""
+    query = unscoped(SummaryRow).select().where(SummaryRow.source_status == "waiting")
+    return [summary_of(row) for row in await query.order_by(SummaryRow.created_at)]
 
 
 async def unfinished_sources() -> list[Source]:

@@ -9,6 +9,7 @@ from reelkit.jobs.draft import draft, draft_failed
 from reelkit.jobs.fetch import fetch, fetch_failed
 from reelkit.jobs.ingest import ingest, ingest_failed
 from reelkit.jobs.job import JobContext, JobKind
+from reelkit.jobs.summary import summary, summary_failed
 from reelkit.jobs.thumbnail import thumbnail, thumbnail_failed
 from reelkit.jobs.transcode import transcode, transcode_failed
 from reelkit.jobs.webhooks import deliver, delivery_failed
@@ -27,7 +28,7 @@ def job_kinds(site: Site, runtime: Callable[[], Runtime]) -> dict[str, JobKind]:
     """Return the kinds by name. runtime: gives what a job works with, asked when it starts.
 
     Most jobs are about one source and have its id for key; `fetch` is about a video that has none yet, `thumbnail` about one
-    frame that is wanted of a video.
+    frame that is wanted of a video, `summary` about one summary.
     """
 
     def kind(work: _Work, failed: _Failed, concurrency: int) -> JobKind:
@@ -44,6 +45,7 @@ def job_kinds(site: Site, runtime: Callable[[], Runtime]) -> dict[str, JobKind]:
         "ingest": kind(ingest, ingest_failed, 4),
         "fetch": kind(fetch, fetch_failed, 4),
         "thumbnail": kind(thumbnail, thumbnail_failed, 1),
+        "summary": kind(summary, summary_failed, 2),
         "draft": kind(draft, draft_failed, 2),
         "transcode": kind(transcode, transcode_failed, site.jobs.transcodes),
         # Waiting for others, all of it: one that is silent must not hold up the rest.

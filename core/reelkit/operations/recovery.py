@@ -55,6 +55,8 @@ async def recover(runtime: Runtime, alone: bool = False) -> None:
     for source in await work.unfinished_sources():
         # The same job twice is one job.
         await runtime.engine.submit("ingest", source.id, {"source_id": source.id})
+    for waiting in await work.waiting_summaries():
+        await runtime.engine.submit("summary", waiting.id, {"summary_id": waiting.id})
     await sweep(runtime.storage)
 
 

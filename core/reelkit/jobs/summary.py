@@ -1,0 +1,109 @@
+"""The job `summary`: have a plugin write what a video is about, from its captions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from reelkit.catalog import summaries, text_tracks, work
+from reelkit.catalog.summaries import Summary
+from reelkit.catalog.text_tracks import TextTrack
+from reelkit.interfaces.event import SummaryGenerated
+from reelkit.interfaces.storage import NotStored
+from reelkit.interfaces.summarizer import Summarizer, SummaryRequest, Unprocessable, WrittenSummary
+from reelkit.jobs.announce import announce
+from reelkit.jobs.job import JobContext, PermanentFailure
+from reelkit.jobs.transfer import content
+from reelkit.media.webvtt import spoken
+
+if TYPE_CHECKING:
+    from reelkit.jobs.runtime import Runtime
+
+__all__ = ["TAKEAWAYS", "summary", "summary_failed"]
+
+TAKEAWAYS = 3
+FEWEST_WORDS = 50
+"""The contract's: of less nothing is summarised."""
+
+log = structlog.get_logger("reelkit.jobs")
+
+
+async def summary(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -> None:  # noqa: ARG001 - as every job
+    """Write the summary `summary_id`. Raises PermanentFailure when no plugin writes any."""
+    wanted = await work.summary(payload["summary_id"])
+    if wanted is None or wanted.source_status != "waiting":
+        return
+    try:
+        written = await _write(runtime, wanted)
+    except Unprocessable as error:
+        await summaries.end(wanted.scope, wanted.id, "unprocessable", str(error) or "Nothing can be written about it.")
+        return
+    done = await summaries.write(
+        wanted.scope, wanted.id, abstract=written.abstract, takeaways=tuple(written.takeaways)[:TAKEAWAYS], waiting=True
+    )
+    if done is not None:
+        await announce(
+            runtime,
+            SummaryGenerated(
+                project=done.project,
+                environment=done.environment,
+                video_id=done.video_id,
+                at=done.updated_at,
+                summary_id=done.id,
+            ),
+        )
+
+
+async def summary_failed(runtime: Runtime, payload: dict[str, Any], reason: str) -> None:  # noqa: ARG001 - as every job
+    """Note that there will be no text."""
+    wanted = await work.summary(payload["summary_id"])
+    if wanted is not None:
+        await summaries.end(wanted.scope, wanted.id, "failed", reason)
+
+
+async def _write(runtime: Runtime, wanted: Summary) -> WrittenSummary:
+    """Have it written by the first plugin that offers to. Raises Unprocessable, PermanentFailure."""
+    video = await work.video(wanted.video_id)
+    if video is None:
+        raise Unprocessable("The video is gone.")
+    summarizer = _summarizer(runtime)
+    track, text = await _text(runtime, wanted)
+    if track is None or len(text.split()) < FEWEST_WORDS:
+        raise Unprocessable(f"Less than {FEWEST_WORDS} words are said in the captions of this video.")
+    written = await summarizer.summarize(
+        SummaryRequest(
+            video_id=video.video_id,
+            title=video.title,
+            text=text,
+            language=track.language,
+            attributes=wanted.attributes,
+        )
+    )
+    if not isinstance(written, WrittenSummary):
+        raise TypeError(f"summarize must return WrittenSummary, not {type(written).__name__}")
+    return written
+
+
+def _summarizer(runtime: Runtime) -> Summarizer:
+    for plugin, offered in runtime.plugins.answers("register_summarizer"):
+        if isinstance(offered, Summarizer):
+            return offered
+        runtime.plugins.blame(plugin, f"register_summarizer returned {type(offered).__name__}, which is no Summarizer")
+    raise PermanentFailure("This site has no plugin that writes summaries.")
+
+
+async def _text(runtime: Runtime, wanted: Summary) -> tuple[TextTrack | None, str]:
+    """Return what is said, by the captions that players show, else by the first ones that say enough."""
+    found: tuple[TextTrack | None, str] = None, ""
+    listed = await text_tracks.page(wanted.scope, wanted.video_id, "caption", 1, 100)
+    for track in sorted(listed.items, key=lambda track: not track.shown):
+        try:
+            text = spoken((await content(runtime.storage, track.storage_key)).decode("utf-8", "replace"))
+        except NotStored:
+            continue  # replaced just now
+        if len(text) > len(found[1]):
+            found = track, text
+        if len(text.split()) >= FEWEST_WORDS:
+            break
+    return found
