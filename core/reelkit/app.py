@@ -28,9 +28,7 @@ from reelkit.api import (
     discarded,
     live_streams,
     parts_mending,
-    player_themes,
     sources,
-    summaries,
     tags,
     thumbnails,
     upload,
@@ -38,7 +36,6 @@ from reelkit.api import (
     video_creation,
     video_edits,
     videos,
-    watermarks,
     webhooks,
 )
 from reelkit.api.dependencies import DEPENDENCIES
@@ -47,7 +44,6 @@ from reelkit.delivery.asgi import App, Message, Receive, Scope, Send
 from reelkit.delivery.front import Front
 from reelkit.delivery.library import Library
 from reelkit.delivery.live_pictures import live_thumbnail
-from reelkit.delivery.logos import player_logo
 from reelkit.delivery.page_routes import page_routes
 from reelkit.jobs.runtime import Runtime, running
 from reelkit.operations.access_log import AccessLog
@@ -58,21 +54,21 @@ from reelkit.operations.recovery import EVERY, Presence, recover
 from reelkit.operations.requests import Observed
 from reelkit.plugins import Plugins, load_plugins
 from reelkit.site import Site, load_site
+from reelkit.site_secrets import open_secrets
 
 __all__ = ["create_app", "serve_target"]
 
 THREADS = 32
-from reelkit.site_secrets import open_secrets
 """For files, checksums and indexes of one process; most of them wait for a disk."""
 BODY = 1 << 20
 """Bytes of any request that is no upload."""
 
 HANDLERS: tuple[ControllerRouterHandler, ...] = (
+    *auth.HANDLERS,
     video_creation.create_video,
     videos.list_videos,
     videos.get_video,
     videos.get_status,
-    *auth.HANDLERS,
     video_edits.update_video,
     video_edits.delete_video,
     discarded.list_discarded,
@@ -82,21 +78,17 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     sources.upload_source,
     *captions.HANDLERS,
     *chapters.HANDLERS,
-    *summaries.HANDLERS,
-    *watermarks.HANDLERS,
-    *player_themes.HANDLERS,
-    player_logo,
     *live_streams.HANDLERS,
     thumbnails.upload_thumbnail,
     thumbnails.pick_thumbnail,
     live_thumbnail,
+    *webhooks.HANDLERS,
+    healthz,
     upload.upload_with_token,
     upload_tokens.create_upload_token,
     upload_tokens.list_upload_tokens,
     upload_tokens.get_upload_token,
     upload_tokens.delete_upload_token,
-    *webhooks.HANDLERS,
-    healthz,
     readyz,
     metrics,
 )
@@ -136,7 +128,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
                     "library": library,
                 }
             )
-            front.open(library, runtime.rights, plugins)
+            front.open(library)
             try:
                 yield
             finally:

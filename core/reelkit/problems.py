@@ -40,7 +40,6 @@ __all__ = [
     "SourceAlreadyUploaded",
     "StorageFailing",
     "StorageIsFull",
-    "SummaryAlreadyExists",
     "TooManyRequests",
     "Unauthorized",
     "UnrecognizedUrl",
@@ -207,6 +206,8 @@ class InvalidAccessToken(Unauthorized):
     slug, title = "authentication-invalid-access-token", "The access token is invalid."
 
 
+class AccessDenied(Problem):
+    """The credential is good and may not do this."""
 class InvalidSessionToken(Unauthorized):
     """No such session token, or it or its key has expired or was revoked."""
 
