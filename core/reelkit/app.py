@@ -28,7 +28,9 @@ from reelkit.api import (
     discarded,
     live_streams,
     parts_mending,
+    player_themes,
     sources,
+    summaries,
     tags,
     thumbnails,
     upload,
@@ -36,6 +38,7 @@ from reelkit.api import (
     video_creation,
     video_edits,
     videos,
+    watermarks,
     webhooks,
 )
 from reelkit.api.dependencies import DEPENDENCIES
@@ -44,6 +47,7 @@ from reelkit.delivery.asgi import App, Message, Receive, Scope, Send
 from reelkit.delivery.front import Front
 from reelkit.delivery.library import Library
 from reelkit.delivery.live_pictures import live_thumbnail
+from reelkit.delivery.logos import player_logo
 from reelkit.delivery.page_routes import page_routes
 from reelkit.jobs.runtime import Runtime, running
 from reelkit.operations.access_log import AccessLog
@@ -78,6 +82,10 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     sources.upload_source,
     *captions.HANDLERS,
     *chapters.HANDLERS,
+    *summaries.HANDLERS,
+    *watermarks.HANDLERS,
+    *player_themes.HANDLERS,
+    player_logo,
     *live_streams.HANDLERS,
     thumbnails.upload_thumbnail,
     thumbnails.pick_thumbnail,

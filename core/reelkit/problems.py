@@ -40,6 +40,7 @@ __all__ = [
     "SourceAlreadyUploaded",
     "StorageFailing",
     "StorageIsFull",
+    "SummaryAlreadyExists",
     "TooManyRequests",
     "Unauthorized",
     "UnrecognizedUrl",
