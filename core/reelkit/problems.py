@@ -46,6 +46,7 @@ __all__ = [
     "UnrecognizedUrl",
     "UnsupportedPicture",
     "UploadIncomplete",
+    "WebhookLimitReached",
     "every",
 ]
 
@@ -207,8 +208,6 @@ class InvalidAccessToken(Unauthorized):
     slug, title = "authentication-invalid-access-token", "The access token is invalid."
 
 
-class AccessDenied(Problem):
-    """The credential is good and may not do this."""
 class InvalidSessionToken(Unauthorized):
     """No such session token, or it or its key has expired or was revoked."""
 
@@ -233,6 +232,8 @@ class InvalidUploadToken(Problem):
     slug, status, title = "authentication-invalid-upload-token", 401, "The upload token is invalid."
 
 
+class AccessDenied(Problem):
+    """The credential is good and may not do this."""
 
     slug, status, title = "authorization-access-denied", 403, "Access denied"
 
@@ -291,8 +292,6 @@ class SourceAlreadyUploaded(Problem):
     slug, status, title = "video-source-already-uploaded", 400, "The source of the video is already uploaded."
 
 
-class ContentRangeMalformed(Problem):
-    """A Content-Range that is neither `part N/TOTAL` nor `bytes A-B/TOTAL`, or that says something impossible."""
 class SourceAlreadyDownloaded(Problem):
     """The video was created with the address of its source."""
 
@@ -312,6 +311,8 @@ class SummaryAlreadyExists(Problem):
     title = "A summary already exists or is being created on this video."
 
 
+class ContentRangeMalformed(Problem):
+    """A Content-Range that is neither `part N/TOTAL` nor `bytes A-B/TOTAL`, or that says something impossible."""
 
     slug, status, title = "video-content-range-malformed", 400, "The Content-Range header is malformed."
 
@@ -319,7 +320,7 @@ class SummaryAlreadyExists(Problem):
 class WebhookLimitReached(Problem):
     """The environment of a project has as many webhooks as it may."""
 
-    title = "Uploads in several parts are not supported yet."
+    slug, status, title = "webhook-limit-reached", 400, "Your account has reached the webhook urls limit."
 
 
 class StorageIsFull(Problem):
