@@ -67,11 +67,41 @@ def receiver() -> Iterator[Receiver]:
     server.server_close()
 
 
+GUARD = '''
+"""Refuses what is called forbidden, adds an event, cleans names, and writes down what has changed."""
+import json
+import reelkit
+
+class Forbidden(reelkit.Problem):
+    slug, status, title = "forbidden-here", 400, "Not here."
+
+@reelkit.hookimpl
+def before_change(change):
+    given = change.after or change.before
+    if "forbidden" in given.get("url", "") + given.get("name", "") and change.action != "delete":
+        raise Forbidden(name="url" if change.resource == "webhook" else "name")
+    if change.action == "delete" and given.get("name") == "kept":
+        raise Forbidden(detail="It stays.")
+    if change.resource == "webhook" and "add=1" in (change.after or {}).get("url", ""):
+        return {"events": [*change.after["events"], "video.source.recorded"]}
+    if change.resource == "live-stream" and "name" in (change.after or {}):
+        return {"name": change.after["name"].strip()}
+
+@reelkit.hookimpl
+def after_change(change, site):
+    with open(site.data / "changes.jsonl", "a") as log:
+        print(json.dumps([change.resource, change.action, change.id, bool(change.before), bool(change.after)]), file=log)
+'''
+
+
 @pytest.fixture(scope="module")
 def hooked(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[ServedSite]:
-    """A site that may call the receiver, and nothing else on this machine."""
+    """A site that may call the receiver, and nothing else on this machine; with a plugin that minds changes."""
+    folder = tmp_path_factory.mktemp("hooked")
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "guard.py").write_text(GUARD)
     settings = f'[network]\nallow_private = ["127.0.0.1:{receiver.port}"]\n'
-    with served_site(tmp_path_factory.mktemp("hooked"), settings) as site:
+    with served_site(folder, settings) as site:
         yield site
 
 
@@ -288,3 +318,59 @@ def test_a_deleted_webhook_is_told_nothing_more(hooked: ServedSite, receiver: Re
     for answer in (hooked.client.get(path), hooked.client.delete(path), hooked.client.get(f"{path}/deliveries")):
         assert (answer.status_code, answer.json()["name"]) == (404, "webhookId")
     assert receiver.at("/gone") == []
+
+
+def changes(site: ServedSite, id: str) -> list[list[Any]]:
+    log = [json.loads(line) for line in (site.folder / "data" / "changes.jsonl").read_text().splitlines()]
+    return [one for one in log if one[2] == id]
+
+
+def test_plugins_mind_the_changes_of_webhooks(hooked: ServedSite, hook: Any) -> None:
+    refused = hooked.client.post("/webhooks", json={"url": "https://forbidden.example/", "events": [QUALITY]})
+    assert (refused.status_code, refused.json()["title"], refused.json()["name"]) == (400, "Not here.", "url")
+    edited = hook("https://hook.example.org/?add=1")
+    assert edited["events"] == [QUALITY, "video.source.recorded"]
+    hooked.client.delete(f"/webhooks/{edited['webhookId']}")
+    assert changes(hooked, edited["webhookId"]) == [
+        ["webhook", "create", edited["webhookId"], False, True],
+        ["webhook", "delete", edited["webhookId"], True, False],
+    ]
+
+
+def test_plugins_mind_the_changes_of_live_streams(hooked: ServedSite) -> None:
+    assert hooked.client.post("/live-streams", json={"name": "forbidden"}).json()["title"] == "Not here."
+    stream = hooked.client.post("/live-streams", json={"name": "  neat "}).json()
+    path = f"/live-streams/{stream['liveStreamId']}"
+    assert stream["name"] == "neat"
+    assert hooked.client.patch(path, json={"name": "forbidden"}).status_code == 400
+    assert hooked.client.patch(path, json={"name": " kept "}).json()["name"] == "kept"
+    assert hooked.client.delete(path).json()["detail"] == "It stays."
+    assert hooked.client.delete(f"{path}/thumbnail").status_code == 200
+    hooked.client.patch(path, json={"name": "done"})
+    assert hooked.client.delete(path).status_code == 204
+    id = stream["liveStreamId"]
+    assert changes(hooked, id) == [
+        ["live-stream", "create", id, False, True],
+        *[["live-stream", "update", id, True, True]] * 3,
+        ["live-stream", "delete", id, True, False],
+    ]
+
+
+def test_a_killed_server_goes_on_telling(hooked: ServedSite, receiver: Receiver, video: dict[str, Any]) -> None:
+    webhook = video["hooks"]["/good"]
+    told = wait_told(hooked, webhook, len(video["qualities"]))[-1]
+    receiver.behave["/good"] = 503
+    answer = hooked.client.post(f"/webhooks/{webhook['webhookId']}/deliveries/{told['deliveryId']}/replay")
+    id = answer.json()["deliveryId"]
+    deadline = time.monotonic() + 10
+    while not any(headers["x-reelkit-delivery"] == id for _, headers, _, _ in receiver.at("/good")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+    hooked.kill()
+    receiver.behave["/good"] = 200
+    hooked.start()
+
+    (found,) = [one for one in wait_told(hooked, webhook, len(video["qualities"]) + 1) if one["deliveryId"] == id]
+    assert found["status"] == "delivered"
+    assert len([1 for _, headers, _, _ in receiver.at("/good") if headers["x-reelkit-delivery"] == id]) == 2

@@ -57,7 +57,9 @@ class NoAppName(InvalidAttribute):
 
 def checked_restreams(given: tuple[RestreamPayload, ...]) -> tuple[Restream, ...]:
     """Return the restreams of a payload. Raises InvalidAttribute with every fault, named like `restreams[0][serverUrl]`."""
-    faults: list[Problem] = [TooMany(name="restreams")] if len(given) > MOST else []
+    if len(given) > MOST:
+        raise every([TooMany(name="restreams")])
+    faults: list[Problem] = []
     for number, restream in enumerate(given):
         faults += _faults(f"restreams[{number}]", restream)
     if faults:

@@ -193,7 +193,9 @@ async def replay_delivery(webhook_id: str, delivery_id: str, principal: Principa
     told = await webhook_deliveries.get(principal.scope, delivery_id) if _DELIVERY_ID.fullmatch(delivery_id) else None
     if told is None or told.webhook_id != webhook_id:
         raise NotFound(name="deliveryId")
-    (again,) = await webhook_deliveries.enter(principal.scope, [webhook_id], told.event, told.body, replay_of=told.id)
+    again = await webhook_deliveries.enter(principal.scope, webhook_id, told.event, told.body, replay_of=told.id)
+    if again is None:
+        raise NotFound(name="webhookId")
     await submit_delivery(runtime, again)
     return delivery_json(again)
 

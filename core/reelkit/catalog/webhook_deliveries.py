@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
 from piccolo.columns import BigInt, DoublePrecision, Text, Timestamptz
 
+from reelkit.catalog.binding import transaction
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.packing import storable
 from reelkit.catalog.scope import Environment, Scope, Scoped, scoped, unscoped
@@ -70,30 +70,27 @@ class DeliveryRow(Scoped, tablename="webhook_delivery"):
     updated_at = Timestamptz()
 
 
-async def enter(
-    scope: Scope, webhook_ids: Iterable[str], event: str, body: str, *, replay_of: str | None = None
-) -> list[Delivery]:
-    """Note one delivery a webhook, to be made from now on. Raises DatabaseError when a webhook was removed meanwhile."""
+async def enter(scope: Scope, webhook_id: str, event: str, body: str, *, replay_of: str | None = None) -> Delivery | None:
+    """Note a delivery that is to be made from now on; None when the webhook is gone."""
     now = datetime.now(UTC)
-    deliveries = [
-        Delivery(
-            id=new_id("delivery_"),
-            project=scope.project,
-            environment=scope.environment,
-            webhook_id=webhook_id,
-            event=event,
-            body=body,
-            status="waiting",
-            tries=0,
-            replay_of=replay_of,
-            created_at=now,
-            updated_at=now,
-        )
-        for webhook_id in webhook_ids
-    ]
-    if deliveries:
-        await scoped(DeliveryRow, scope).insert_all(msgspec.structs.asdict(delivery) for delivery in deliveries)
-    return deliveries
+    delivery = Delivery(
+        id=new_id("delivery_"),
+        project=scope.project,
+        environment=scope.environment,
+        webhook_id=webhook_id,
+        event=event,
+        body=body,
+        status="waiting",
+        tries=0,
+        replay_of=replay_of,
+        created_at=now,
+        updated_at=now,
+    )
+    async with transaction():
+        if await scoped(WebhookRow, scope).one(WebhookRow.id == webhook_id, lock=True) is None:
+            return None
+        await scoped(DeliveryRow, scope).insert(**msgspec.structs.asdict(delivery))
+    return delivery
 
 
 async def get(scope: Scope, id: str) -> Delivery | None:

@@ -48,6 +48,6 @@ def job_kinds(site: Site, runtime: Callable[[], Runtime]) -> dict[str, JobKind]:
         "summary": kind(summary, summary_failed, 2),
         "draft": kind(draft, draft_failed, 2),
         "transcode": kind(transcode, transcode_failed, site.jobs.transcodes),
-        # Waiting for others, all of it: one that is silent must not hold up the rest.
-        "webhook": kind(deliver, delivery_failed, 32),
+        # Waiting for others, all of it: those that are silent must not hold up the rest.
+        "webhook": kind(deliver, delivery_failed, 100),
     }

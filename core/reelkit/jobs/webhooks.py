@@ -44,13 +44,12 @@ async def tell_webhooks(runtime: Runtime, event: Event) -> None:
     kind = type(event).__struct_config__.tag
     if kind not in WEBHOOK_EVENTS:
         return
-    scope = Scope(event.project, event.environment)
+    scope, body = Scope(event.project, event.environment), webhook_body(event)
     try:
-        asked = [webhook.id for webhook in await webhooks.list_webhooks(scope, str(kind))]
-        deliveries = await webhook_deliveries.enter(scope, asked, str(kind), webhook_body(event)) if asked else []
-        for delivery in deliveries:
-            # One whose job is not kept now is found by keep_deliveries.
-            await submit_delivery(runtime, delivery)
+        for webhook in await webhooks.list_webhooks(scope, str(kind)):
+            if (delivery := await webhook_deliveries.enter(scope, webhook.id, str(kind), body)) is not None:
+                # One whose job is not kept now is found by keep_deliveries.
+                await submit_delivery(runtime, delivery)
     except Exception:
         log.exception("webhooks are not told, or later", webhook_event=kind)
 
