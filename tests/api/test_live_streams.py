@@ -34,7 +34,12 @@ def png(width: int = 4, height: int = 2) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(10))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(height * (1 + width)) if width * height < 10_000 else b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_a_created_live_stream_has_the_fields_of_the_contract(site: ServedSite) -> None:
@@ -56,7 +61,9 @@ def test_a_created_live_stream_has_the_fields_of_the_contract(site: ServedSite) 
 
 
 def test_a_change_replaces_what_it_names_and_keeps_the_rest(site: ServedSite) -> None:
-    made = create(site.client, playerId="pl1", public=False, restreams=[FORWARD, {**FORWARD, "name": "second"}])
+    theme = site.client.post("/players", json={"name": "theme"}).json()["playerId"]
+    assert site.client.post("/live-streams", json={"name": "x", "playerId": "pl1"}).json()["name"] == "playerId"
+    made = create(site.client, playerId=theme, public=False, restreams=[FORWARD, {**FORWARD, "name": "second"}])
     assert [one["name"] for one in made["restreams"]] == ["elsewhere", "second"]
     path = f"/live-streams/{made['liveStreamId']}"
     renamed = site.client.patch(path, json={"name": "New", "unknown": 1})
@@ -164,12 +171,15 @@ def test_a_thumbnail_is_shown_replaced_and_taken_away(site: ServedSite) -> None:
     path = f"/live-streams/{stream['liveStreamId']}/thumbnail"
     shown = stream["assets"]["thumbnail"]
     assert httpx.get(shown).status_code == 404
+    before: set[bytes] = set()
     for content in (png(), png(8, 8)):
         answer = site.client.post(path, files={"some.name": ("x.jpg", content, "image/jpeg")})
         assert answer.status_code == 201
         assert answer.json()["liveStreamId"] == stream["liveStreamId"]
         seen = httpx.get(shown)
-        assert (seen.status_code, seen.content, seen.headers["content-type"]) == (200, content, "image/png")
+        assert (seen.status_code, seen.content[:3], seen.headers["content-type"]) == (200, b"\xff\xd8\xff", "image/jpeg")
+        assert seen.content not in before
+        before.add(seen.content)
         assert httpx.get(shown, headers={"If-None-Match": seen.headers["etag"]}).status_code == 304
     site.client.patch(f"/live-streams/{stream['liveStreamId']}", json={"public": False})
     assert httpx.get(shown).status_code == 404
@@ -188,11 +198,12 @@ def test_a_thumbnail_is_shown_replaced_and_taken_away(site: ServedSite) -> None:
         (png()[:18], "uploaded-file-invalid-file"),
         (png(60_000, 60_000), "uploaded-file-invalid-file"),
         (png(0, 5), "uploaded-file-invalid-file"),
+        (png()[:45] + bytes(20), "uploaded-file-invalid-file"),
         (b"\xff\xd8\xff\xd9", "uploaded-file-invalid-file"),
         (b"", "uploaded-file-empty"),
         (png() + bytes(8 * 1024 * 1024), "uploaded-file-too-large"),
     ],
-    ids=["gif", "svg", "cut", "bomb", "flat", "jpeg", "empty", "large"],
+    ids=["gif", "svg", "cut", "bomb", "flat", "damaged", "jpeg", "empty", "large"],
 )
 def test_what_is_no_good_picture_is_refused(site: ServedSite, content: bytes, slug: str) -> None:
     stream = create(site.client)

@@ -15,7 +15,7 @@ from reelkit.api import player_themes
 from reelkit.api.changes import Changing
 from reelkit.api.pagination import Pagination, paginate, requested_page
 from reelkit.api.payloads import read_payload
-from reelkit.api.pictures import receive_picture
+from reelkit.api.pictures import as_jpeg, receive_picture
 from reelkit.api.queries import Query
 from reelkit.api.removal import remove_soon
 from reelkit.api.restreams import RestreamPayload, checked_restreams
@@ -31,6 +31,7 @@ from reelkit.catalog.live_streams import (
 )
 from reelkit.catalog.scope import Scope
 from reelkit.jobs.runtime import Runtime
+from reelkit.jobs.transfer import store_bytes
 from reelkit.problems import AttributeRequired, InvalidAttribute, NotFound
 
 __all__ = [
@@ -63,6 +64,12 @@ class UpdatedLiveStreamPayload(msgspec.Struct, frozen=True, rename="camel"):
     public: bool | Unset = msgspec.UNSET
     player_id: str | Unset | None = msgspec.UNSET
     restreams: tuple[RestreamPayload, ...] | Unset = msgspec.UNSET
+
+
+class ThumbnailChange(msgspec.Struct, frozen=True):
+    """What plugins see of a picture: its kind; None for one that is taken away."""
+
+    thumbnail: str | None
 
 
 class LiveStreamAssets(msgspec.Struct, frozen=True):
@@ -234,10 +241,10 @@ async def upload_live_thumbnail(
     stream = await find_live_stream(principal.scope, live_stream_id)
     before = live_stream_json(stream, base_url)
     change = Changing(runtime, principal.scope, "live-stream", "update", id=live_stream_id, before=before)
-    await change.propose(UpdatedLiveStreamPayload())
-    picture = await receive_picture(request)
-    key = f"{stream.prefix}image/{uuid4().hex[:12]}.{picture.kind}"
-    await runtime.storage.put(key, picture.chunks(), len(picture.content))
+    received = await receive_picture(request)
+    await change.propose(ThumbnailChange(received.kind))
+    key = f"{stream.prefix}image/thumbnail-{uuid4().hex[:12]}.jpg"
+    await store_bytes(runtime.storage, key, await as_jpeg(received))
     return await _changed(change, await live_streams.set_thumbnail(principal.scope, live_stream_id, key), base_url)
 
 
@@ -251,7 +258,7 @@ async def delete_live_thumbnail(live_stream_id: str, principal: Principal, runti
     base_url = runtime.site.site.base_url
     before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), base_url)
     change = Changing(runtime, principal.scope, "live-stream", "update", id=live_stream_id, before=before)
-    await change.propose(UpdatedLiveStreamPayload())
+    await change.propose(ThumbnailChange(None))
     return await _changed(change, await live_streams.set_thumbnail(principal.scope, live_stream_id, None), base_url)
 
 

@@ -16,12 +16,10 @@ from reelkit.problems import NotFound
 
 __all__ = ["live_thumbnail"]
 
-TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
-
 
 @route("/live/{live_stream_id:str}/thumbnail.jpg", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
 async def live_thumbnail(request: Request[Any, Any, Any], live_stream_id: str, runtime: Runtime) -> Response[bytes]:
-    """Answer the picture that was uploaded for a live stream, whatever kind it is: browsers go by the content type."""
+    """Answer the picture that was uploaded for a live stream, as a JPEG."""
     key = await live_streams.public_thumbnail(live_stream_id) if storable(live_stream_id) else None
     if key is None:
         raise NotFound(name="liveStreamId", detail="There is no thumbnail here.")
@@ -34,4 +32,4 @@ async def live_thumbnail(request: Request[Any, Any, Any], live_stream_id: str, r
     except NotStored as error:
         # Replaced in between.
         raise NotFound(name="liveStreamId", detail="There is no thumbnail here.") from error
-    return Response(content, headers=headers, media_type=TYPES[key.rpartition(".")[2]])
+    return Response(content, headers=headers, media_type="image/jpeg")
