@@ -136,7 +136,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
                     "library": library,
                 }
             )
-            front.open(library)
+            front.open(library, runtime.rights, plugins)
             try:
                 yield
             finally:

@@ -18,6 +18,7 @@ import pluggy
 
 from reelkit.interfaces.change import Change
 from reelkit.interfaces.event import Event
+from reelkit.interfaces.playback import PlaybackRequest
 from reelkit.interfaces.player import Player
 from reelkit.interfaces.storage import Storage
 from reelkit.interfaces.summarizer import Summarizer
@@ -50,6 +51,7 @@ CONTAINED: dict[str, float] = {
 
 CLOSED: dict[str, float] = {
     "before_change": 5.0,
+    "authorize_playback": 2.0,
 }
 """Hooks whose failure fails the request, since what they guard must not slip through: name → seconds of one call.
 
@@ -107,6 +109,11 @@ def after_change(change: Change, site: Site, settings: Any) -> Awaitable[None] |
 @hookspec
 def register_summarizer(site: Site, settings: Any) -> Summarizer | None:
     """Offer a writer of summaries; the first one offered writes. Since 0.1. Fails: contained, the next one is asked."""
+
+
+@hookspec
+def authorize_playback(playback: PlaybackRequest, site: Site, settings: Any) -> Awaitable[None] | None:
+    """Refuse a viewer by a Problem; asked for pages, tokens, playlists and files, not segments. Since 0.1. Fails: nobody watches."""
 
 
 @hookspec

@@ -3,7 +3,7 @@
     edit = Changing(runtime, principal.scope, "video", "create")
     given = await edit.propose(given)              # the payload's Struct, maybe edited; raises the Problem of a veto
     video = await videos.create(...)
-    await edit.made(video_json(video), id=video.video_id)
+    await edit.made(video_json(video, runtime), id=video.video_id)
 
 For an update or a removal, `id` and `before` (the object's JSON Struct) are given to the constructor.
 """

@@ -70,4 +70,4 @@ async def _find(scope: Scope, video_id: str) -> Video:
 
 
 def _shown(runtime: Runtime, video: Video) -> VideoJson:
-    return video_json(video, runtime.site.site.base_url, runtime.site.videos.restore_days)
+    return video_json(video, runtime)

@@ -52,7 +52,7 @@ async def upload_with_token(request: Request[Any, Any, Any], runtime: Runtime) -
     else:
         async with spooled(upload, runtime.site.data) as aside:
             video = await _take(runtime, token, piece, aside, declared)
-    return video_json(video, runtime.site.site.base_url)
+    return video_json(video, runtime)
 
 
 async def valid_token(given: str | None) -> UploadToken:

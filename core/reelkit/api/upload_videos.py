@@ -37,7 +37,7 @@ async def created_video(runtime: Runtime, scope: Scope, payload: NewVideoPayload
     video = await videos.create(scope, new)
     event = VideoCreated(project=video.project, environment=video.environment, video_id=video.video_id, at=datetime.now(UTC))
     await announce(runtime, event)
-    await edit.made(video_json(video, runtime.site.site.base_url), id=video.video_id)
+    await edit.made(video_json(video, runtime), id=video.video_id)
     try:
         yield video
     except BaseException:

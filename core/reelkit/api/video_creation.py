@@ -55,7 +55,7 @@ async def create_video(request: Request[Any, Any, Any], principal: Principal, ru
         await runtime.engine.submit("fetch", video.video_id, {"video_id": video.video_id})
     event = VideoCreated(project=video.project, environment=video.environment, video_id=video.video_id, at=datetime.now(UTC))
     await announce(runtime, event)
-    shown = video_json(video, runtime.site.site.base_url)
+    shown = video_json(video, runtime)
     await edit.made(shown, id=video.video_id)
     return Response(shown, status_code=202 if video.fetching else 201)
 

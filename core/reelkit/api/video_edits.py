@@ -28,8 +28,7 @@ __all__ = ["delete_video", "update_video"]
 async def update_video(request: Request[Any, Any, Any], video_id: str, principal: Principal, runtime: Runtime) -> VideoJson:
     """Change what the body names of a video."""
     video = await find_video(principal.scope, video_id)
-    base_url = runtime.site.site.base_url
-    edit = Changing(runtime, video.scope, "video", "update", id=video_id, before=video_json(video, base_url))
+    edit = Changing(runtime, video.scope, "video", "update", id=video_id, before=video_json(video, runtime))
     body = await request.body()
     given = await edit.propose(read_payload(body, VideoUpdatePayload))
     check_update(given, msgspec.json.decode(body))
@@ -44,7 +43,7 @@ async def update_video(request: Request[Any, Any, Any], video_id: str, principal
     changed = await videos.update(video.scope, video_id, VideoEdit(**wanted))
     if changed is None:
         raise NotFound(name="videoId")
-    shown = video_json(changed, base_url)
+    shown = video_json(changed, runtime)
     await edit.made(shown)
     return shown
 
@@ -53,8 +52,7 @@ async def update_video(request: Request[Any, Any, Any], video_id: str, principal
 async def delete_video(video_id: str, principal: Principal, runtime: Runtime) -> None:
     """Remove a video for good, or, where the site restores videos, discard it."""
     video = await find_video(principal.scope, video_id)
-    base_url = runtime.site.site.base_url
-    edit = Changing(runtime, video.scope, "video", "delete", id=video_id, before=video_json(video, base_url))
+    edit = Changing(runtime, video.scope, "video", "delete", id=video_id, before=video_json(video, runtime))
     await edit.propose(None)
     if runtime.site.videos.restore:
         if await videos.discard(video.scope, video_id) is None:

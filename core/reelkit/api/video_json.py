@@ -8,6 +8,7 @@ from html import escape
 import msgspec
 
 from reelkit.catalog.videos import Metadata, Video
+from reelkit.jobs.runtime import Runtime
 
 __all__ = ["VideoAssets", "VideoJson", "VideoSource", "atom", "video_json"]
 
@@ -73,9 +74,10 @@ def atom(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def video_json(video: Video, base_url: str, restore_days: int = 90) -> VideoJson:
-    """Return the JSON of a video. base_url: of the site, without a trailing slash; restore_days: see [videos]."""
-    gone = video.discarded_at
+def video_json(video: Video, runtime: Runtime) -> VideoJson:
+    """Return the JSON of a video; the addresses of a private one get a new token, which opens one session."""
+    gone, site = video.discarded_at, runtime.site
+    token = None if video.public or gone is not None else runtime.rights.mint(video.video_id)
     return VideoJson(
         video_id=video.video_id,
         title=video.title,
@@ -91,10 +93,10 @@ def video_json(video: Video, base_url: str, restore_days: int = 90) -> VideoJson
         language=video.language,
         language_origin=video.language_origin,
         source=_source(video),
-        assets=_assets(video, base_url) if gone is None else None,
+        assets=_assets(video, site.site.base_url, token) if gone is None else None,
         discarded=gone is not None,
         discarded_at=None if gone is None else atom(gone),
-        deletes_at=None if gone is None else atom(gone + timedelta(days=restore_days)),
+        deletes_at=None if gone is None else atom(gone + timedelta(days=site.videos.restore_days)),
         player_id=video.player_id or msgspec.UNSET,
     )
 
@@ -107,8 +109,10 @@ def _source(video: Video) -> VideoSource:
     return VideoSource(uri, "liveStream", VideoLiveStream(video.live_stream_id, (link,)))
 
 
-def _assets(video: Video, base_url: str) -> VideoAssets:
+def _assets(video: Video, base_url: str, token: str | None) -> VideoAssets:
     media, player = f"{base_url}/vod/{video.video_id}", f"{base_url}/embed/vod/{video.video_id}"
+    if token is not None:
+        media, player = f"{media}/token/{token}", f"{player}?token={token}"
     return VideoAssets(
         hls=f"{media}/hls/manifest.m3u8",
         iframe=f'<iframe src="{escape(player)}" width="100%" height="100%" frameborder="0" scrolling="no" '

@@ -75,8 +75,7 @@ async def list_of(
         page.size,
         discarded=discarded,
     )
-    base_url = runtime.site.site.base_url
-    data = tuple(video_json(video, base_url, runtime.site.videos.restore_days) for video in found.items)
+    data = tuple(video_json(video, runtime) for video in found.items)
     path = "/discarded/videos" if discarded else "/videos"
     return VideoList(data, paginate(path, query, page, len(data), found.total))
 
@@ -84,7 +83,7 @@ async def list_of(
 @get("/videos/{video_id:str}", operation_id="GET-video")
 async def get_video(video_id: str, principal: Principal, runtime: Runtime) -> VideoJson:
     """Read one video."""
-    return video_json(await find_video(principal.scope, video_id), runtime.site.site.base_url)
+    return video_json(await find_video(principal.scope, video_id), runtime)
 
 
 @get("/videos/{video_id:str}/status", operation_id="GET-video-status")

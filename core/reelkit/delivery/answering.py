@@ -16,7 +16,17 @@ from reelkit.delivery.ranges import Unsatisfiable, requested_range
 from reelkit.interfaces.storage import StorageError
 from reelkit.problems import Problem
 
-__all__ = ["IMMUTABLE", "Answer", "CutOff", "answer", "answer_empty", "answer_problem", "request_headers"]
+__all__ = [
+    "IMMUTABLE",
+    "Answer",
+    "CutOff",
+    "answer",
+    "answer_elsewhere",
+    "answer_empty",
+    "answer_json",
+    "answer_problem",
+    "request_headers",
+]
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """For URLs that name bytes which never change."""
@@ -27,13 +37,17 @@ class CutOff(Exception):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a URL stands for. tag: strong entity tag; cache: Cache-Control; headers: more of them, lower case."""
+    """What a URL stands for. tag: strong entity tag; cache: Cache-Control; headers: more of them, lower case.
+
+    links: it is no playlist and names other media all the same.
+    """
 
     body: Body
     content_type: str
     tag: str
     cache: str
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    links: bool = False
 
 
 def request_headers(scope: Scope) -> dict[str, str]:
@@ -133,6 +147,25 @@ async def answer_empty(send: Send, status: int, cache: str) -> None:
     """Answer without a body."""
     await _start(send, status, [(b"cache-control", cache.encode()), (b"content-length", b"0")])
     await _end(send)
+
+
+async def answer_elsewhere(send: Send, location: str) -> None:
+    """Answer that the representation is at another address, this time."""
+    headers = [(b"location", location.encode()), (b"cache-control", b"private, no-store"), (b"content-length", b"0")]
+    await _start(send, 302, headers)
+    await _end(send)
+
+
+async def answer_json(scope: Scope, send: Send, value: object) -> None:
+    """Answer with JSON that is for one client alone."""
+    body = msgspec.json.encode(value)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+        (b"cache-control", b"private, no-store"),
+    ]
+    await _start(send, 200, headers)
+    await _end(send, b"" if scope["method"] == "HEAD" else body)
 
 
 async def answer_problem(scope: Scope, send: Send, problem: Problem) -> None:

@@ -19,6 +19,7 @@ from reelkit.catalog.playback import Playback
 from reelkit.delivery.assets import Asset, AssetFolder
 from reelkit.delivery.embed_words import LANGUAGES, choose_language
 from reelkit.delivery.pages import Page, content_security_policy, new_nonce
+from reelkit.delivery.private import with_query
 from reelkit.interfaces.player import Player
 from reelkit.site import Site
 
@@ -50,6 +51,8 @@ class EmbedVideo(msgspec.Struct, frozen=True, kw_only=True):
     storyboard: str | None = None
     width: int = 0
     height: int = 0
+    session: str | None = None
+    """What opens a private video; the addresses above carry it already."""
 
 
 class EmbedOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,8 +67,8 @@ class EmbedOptions(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
 
 
-def embed_video(playback: Playback) -> EmbedVideo:
-    """Return what the page needs of a video as viewers see it."""
+def embed_video(playback: Playback, session: str | None = None) -> EmbedVideo:
+    """Return what the page needs of a video as viewers see it. session: of a private one."""
     video, source = playback.video, playback.source
     root = f"/vod/{video.video_id}"
     state: Literal["playable", "waiting", "failed"] = "playable" if playback.playable else "waiting"
@@ -77,11 +80,14 @@ def embed_video(playback: Playback) -> EmbedVideo:
         title=video.title,
         state=state,
         reason=source.failure if state == "failed" and source is not None else None,
-        manifest=f"{root}/hls/manifest.m3u8",
-        poster=f"{root}/thumbnail.jpg" if source is not None and source.poster_key else None,
-        storyboard=f"{root}/storyboard/storyboard.vtt" if source is not None and source.storyboard_vtt_key else None,
+        manifest=with_query(f"{root}/hls/manifest.m3u8", session),
+        poster=with_query(f"{root}/thumbnail.jpg", session) if source is not None and source.poster_key else None,
+        storyboard=with_query(f"{root}/storyboard/storyboard.vtt", session)
+        if source is not None and source.storyboard_vtt_key
+        else None,
         width=picture.width if picture is not None else 0,
         height=picture.height if picture is not None else 0,
+        session=session,
     )
 
 
@@ -169,6 +175,7 @@ class EmbedPages:
             "manifest": video.manifest,
             "poster": video.poster,
             "storyboard": video.storyboard,
+            "session": video.session,
             "lang": language,
             "start": options.start,
             "autoplay": options.autoplay,
@@ -191,7 +198,14 @@ class EmbedPages:
 
     def missing(self, accept_language: str = "") -> Page:
         """Return the page for a video that does not exist or is not for everybody: readable inside any frame."""
-        return self.page("errors/embed.html", choose_language(accept_language), status=404)
+        language = choose_language(accept_language)
+        return self.page("errors/embed.html", language, status=404, said=LANGUAGES[language].gone)
+
+    def refused(self, status: int, accept_language: str = "") -> Page:
+        """Return the page for a viewer whom a plugin does not let through. status: of the plugin's problem."""
+        language = choose_language(accept_language)
+        words = LANGUAGES[language]
+        return self.page("errors/embed.html", language, status=status, said=words.denied if status < 500 else words.network)
 
     def page(self, template: str, language: str, status: int = 200, **context: Any) -> Page:
         """Render a template of a frame with its own nonce."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from email.utils import quote as quote_parameter
 from urllib.parse import quote
 
+import msgspec
+
 from reelkit.catalog.playback import Playback
 from reelkit.delivery.answering import Answer
 from reelkit.delivery.conditional import entity_tag
@@ -52,7 +54,8 @@ class Files:
         """Return storyboard.vtt, or a sheet by the name that it has in there. Raises NotFound, NotStored."""
         source = view.source
         if source is not None and name == "storyboard.vtt" and source.storyboard_vtt_key is not None:
-            return await self._image(source.storyboard_vtt_key, "text/vtt; charset=utf-8")
+            cues = await self._image(source.storyboard_vtt_key, "text/vtt; charset=utf-8")
+            return msgspec.structs.replace(cues, links=True)
         for key in source.storyboard_keys if source is not None else ():
             if key.rpartition("/")[2] == name:
                 return await self._image(key, "image/jpeg")

@@ -7,19 +7,24 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from reelkit.access.playback import PlaybackRights
+from reelkit.access.playback_policy import authorize_playback
 from reelkit.catalog.errors import DatabaseError
 from reelkit.catalog.playback import Playback
-from reelkit.delivery.answering import Answer, answer, answer_empty, answer_problem
+from reelkit.delivery.answering import Answer, answer, answer_elsewhere, answer_empty, answer_json, answer_problem
 from reelkit.delivery.asgi import ROUTE, App, Receive, Scope, Send
 from reelkit.delivery.files import Files
 from reelkit.delivery.library import Library
+from reelkit.delivery.private import private, session_in
 from reelkit.delivery.segments import Piece, Segments
+from reelkit.delivery.viewers import What, playback_request
 from reelkit.interfaces.storage import NotStored, StorageError
+from reelkit.plugins import Plugins
 from reelkit.problems import MethodNotAllowed, NotFound, NotReady, Problem, StorageFailing, UnrecognizedUrl
 
 __all__ = ["Front"]
 
-_PATH = re.compile(r"/vod/(vi[0-9A-Za-z]{1,62})/(.+)", re.ASCII)
+_PATH = re.compile(r"/vod/(vi[0-9A-Za-z]{1,62})/(?:token/([^/]{1,64})/)?(.+)", re.ASCII)
 _PIECE = re.compile(
     r"hls/(re[0-9A-Za-z]{1,62})/([a-z]{1,2}\d{0,3})/(?:(playlist\.m3u8)|(init\.mp4)|(\d{1,7})\.m4s)", re.ASCII
 )
@@ -31,6 +36,13 @@ log = structlog.get_logger("reelkit.delivery")
 
 Find = Callable[[Playback], Awaitable[Answer | None]]
 
+_WATCHED: dict[str, What] = {
+    "hls/manifest.m3u8": "playlist",
+    "hls/{renditionId}/{track}/playlist.m3u8": "playlist",
+    "mp4/source.mp4": "file",
+}
+"""Routes that lead to pictures and sound; what they lead to is not asked about again."""
+
 
 class Front:
     """Serves /vod/…; all else is for the application behind it, which also answers until `open` was called."""
@@ -39,10 +51,13 @@ class Front:
         self._behind = behind
         self._library: Library | None = None
 
-    def open(self, library: Library) -> None:
+    def open(self, library: Library, rights: PlaybackRights, plugins: Plugins) -> None:
         """Begin to serve."""
         self._segments = Segments(library)
         self._files = Files(library)
+        self._rights = rights
+        self._plugins = plugins
+        self._guarded = plugins.implements("authorize_playback")
         self._library = library
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,20 +73,28 @@ class Front:
         match = _PATH.fullmatch(scope["path"])
         if match is None:
             raise UnrecognizedUrl
-        video_id, rest = match.groups()
-        route, find = self._route(rest, scope["query_string"])
-        scope[ROUTE] = f"/vod/{{videoId}}/{route}"
+        video_id, token, rest = match.groups()
+        opens = token is not None and rest == "session"
+        route, find = (rest, _nothing) if opens else self._route(rest, scope["query_string"])
+        scope[ROUTE] = f"/vod/{{videoId}}/{'' if token is None else 'token/{token}/'}{route}"
         if scope["method"] not in ("GET", "HEAD"):
             raise MethodNotAllowed
         try:
             view = await library.view(video_id)
             if view is None:
                 raise NotFound(name="videoId")
-            found = await find(view)
-            if found is None:
-                await _not_yet(send, view)
+            if view.video.public and not opens:
+                await self._ask(scope, view, _WATCHED.get(route))
+                await _give(scope, receive, send, view, await find(view))
+            elif token is None:
+                session = session_in(scope["query_string"])
+                if session is None or not self._rights.holds(video_id, session):
+                    raise NotFound(name="videoId")
+                await self._ask(scope, view, _WATCHED.get(route))
+                found = await find(view)
+                await _give(scope, receive, send, view, found and await private(found, session))
             else:
-                await answer(scope, receive, send, found)
+                await self._admit(scope, receive, send, view, token, rest, find)
         except NotStored as error:
             # A rendition that was just replaced, or a video that was just deleted; anything else is worth a look.
             log.warning("media is gone", video=video_id, key=error.key)
@@ -83,6 +106,40 @@ class Front:
         except DatabaseError as error:
             log.error("database failed", video=video_id, error=str(error))
             raise NotReady from error
+
+    async def _admit(
+        self, scope: Scope, receive: Receive, send: Send, view: Playback, token: str, rest: str, find: Find
+    ) -> None:
+        """Answer the first request that comes with a token, and open its session. HEAD leaves the token as it is."""
+        video, rights = view.video, self._rights
+        if not await rights.usable(video.scope, video.video_id, token):
+            raise NotFound(name="videoId")
+        await self._ask(scope, view, "session")
+        found = None if rest == "session" else await find(view)
+        if found is None and rest != "session":
+            # Nothing was given for it, so it stays good: the uploader asks for the manifest until there is one.
+            await _not_yet(send, view)
+            return
+        session: str | None = rights.open_session(video.video_id)
+        if scope["method"] != "HEAD":
+            session = await rights.redeem(video.scope, video.video_id, token)
+        if session is None:
+            raise NotFound(name="videoId")
+        up = "../" * (rest.count("/") + 2)
+        if found is None:
+            await answer_json(scope, send, {"session_token": session})
+        elif rest == "mp4/source.mp4":
+            # Players ask for one part of a file after the other, all at the address that answered the first.
+            download = "&dl=1" if b"dl=1" in scope["query_string"].split(b"&") else ""
+            await answer_elsewhere(send, f"{up}{rest}?avh={session}{download}")
+        else:
+            folder = rest[: rest.rfind("/") + 1]
+            await answer(scope, receive, send, await private(found, session, up + folder))
+
+    async def _ask(self, scope: Scope, view: Playback, what: What | None) -> None:
+        """Ask the plugins whether somebody may watch. what: None: nothing to watch. Raises Problem."""
+        if what is not None and self._guarded:
+            await authorize_playback(self._plugins, playback_request(scope, view.video, what))
 
     def _route(self, rest: str, query: bytes) -> tuple[str, Find]:
         """Return the template of a path below a video, and what finds what it stands for. Raises UnrecognizedUrl."""
@@ -116,6 +173,17 @@ class Front:
             return found
 
         return find
+
+
+async def _nothing(_: Playback) -> None:
+    """Stand for what has no bytes of its own."""
+
+
+async def _give(scope: Scope, receive: Receive, send: Send, view: Playback, found: Answer | None) -> None:
+    if found is None:
+        await _not_yet(send, view)
+    else:
+        await answer(scope, receive, send, found)
 
 
 async def _not_yet(send: Send, view: Playback) -> None:

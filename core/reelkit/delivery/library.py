@@ -55,9 +55,8 @@ class Library:
         self._sizes: Cache[str, int] = Cache(self._size, capacity=SIZES)
 
     async def view(self, video_id: str) -> Playback | None:
-        """Return a public video as viewers see it, at most 1.5 s old. None when there is none or it is private."""
-        seen = await self._views.get(video_id)
-        return seen if seen is not None and seen.video.public else None
+        """Return a video as viewers see it, at most 1.5 s old; None when there is none. Who may see it is not asked here."""
+        return await self._views.get(video_id)
 
     def forget(self, video_id: str) -> None:
         """Have a video looked up anew, because this process changed it."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from reelkit.access.playback import PlaybackRights
 from reelkit.catalog.database import Database, migrate, open_database
 from reelkit.interfaces.storage import Storage
 from reelkit.interfaces.transcoder import Transcoder
@@ -15,6 +16,7 @@ from reelkit.jobs.expire import EVERY, expire
 from reelkit.jobs.kinds import job_kinds
 from reelkit.plugins import Plugins
 from reelkit.site import Site
+from reelkit.site_secrets import open_secrets
 
 __all__ = ["Runtime", "running"]
 
@@ -29,6 +31,7 @@ class Runtime:
     transcoder: Transcoder
     plugins: Plugins
     engine: JobEngine
+    rights: PlaybackRights
 
 
 @asynccontextmanager
@@ -45,11 +48,12 @@ async def running(site: Site, plugins: Plugins, *, run_jobs: bool = True) -> Asy
         if database.kind == "sqlite":
             await migrate(database)
         await database.check()
+        rights = PlaybackRights(open_secrets(site))
         storage = plugins.storage()
         opened.push_async_callback(storage.close)
         held: list[Runtime] = []
         engine = JobEngine(site, job_kinds(site, lambda: held[0]))
-        runtime = Runtime(site, database, storage, plugins.transcoder(), plugins, engine)
+        runtime = Runtime(site, database, storage, plugins.transcoder(), plugins, engine, rights)
         held.append(runtime)
         engine.schedule("reelkit.expire", EVERY, lambda: expire(runtime))
         engine.schedule("reelkit.webhooks", webhooks.EVERY, lambda: webhooks.keep_deliveries(runtime))

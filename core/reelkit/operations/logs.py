@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
-__all__ = ["configure_logs", "masked_query", "request_id"]
+__all__ = ["configure_logs", "masked_path", "masked_query", "request_id"]
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being answered, None outside of one."""
@@ -20,12 +20,18 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _SECRETS = re.compile(
     r"(^|&)((?:token|t|avh|key|api[-_]?key|session[-_]?token|signature|sig|password)=)[^&]*", re.IGNORECASE
 )
+_TOKEN = re.compile(r"(^/vod/[^/]*/token/)[^/]+")
 _NOISY = ("dbos", "httpx", "httpcore", "asyncio", "granian.access")
 
 
 def masked_query(query: str) -> str:
     """Return a query string without the values of parameters that open something."""
     return _SECRETS.sub(r"\1\2***", query)
+
+
+def masked_path(path: str) -> str:
+    """Return a path without the token of a private video."""
+    return _TOKEN.sub(r"\1***", path) if "/token/" in path else path
 
 
 def configure_logs(style: str | None = None, level: str | None = None) -> str:

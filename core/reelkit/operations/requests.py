@@ -15,7 +15,7 @@ import structlog
 from reelkit.delivery.asgi import ROUTE, App, Message, Receive, Scope, Send
 from reelkit.operations.access_log import AccessLog
 from reelkit.operations.cors import EXPOSED, is_preflight, preflight
-from reelkit.operations.logs import masked_query, request_id
+from reelkit.operations.logs import masked_path, masked_query, request_id
 from reelkit.operations.metrics import Metrics
 from reelkit.problems import ServerError
 
@@ -57,7 +57,7 @@ class Observed:
             else:
                 await self._app(scope, taken, answer)
         except Exception as error:
-            log.error("request failed", exc_info=error, path=scope["path"])
+            log.error("request failed", exc_info=error, path=masked_path(scope["path"]))
             if answer.status == 0:
                 await self._fail(answer)
         finally:
@@ -84,7 +84,7 @@ class Observed:
         self._metrics.answered(scope["method"] if scope["method"].isalpha() else "?", route, status, seconds, answer.size)
         query = masked_query(scope["query_string"].decode("latin-1"))
         client = scope["client"][0] if scope["client"] else ""
-        self._log.write(id, scope["method"], scope["path"], query, status, seconds, answer.size, client, agent)
+        self._log.write(id, scope["method"], masked_path(scope["path"]), query, status, seconds, answer.size, client, agent)
 
     async def _fail(self, send: Send) -> None:
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_SERVER_ERROR))]

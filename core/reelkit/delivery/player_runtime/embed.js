@@ -10,7 +10,21 @@ Object.assign(cfg, fragmentOptions(location.hash));
 /** Where a media address is fetched from; the place where playback tokens are added and renewed. */
 const net = { url: (address) => address };
 
+if (cfg.session) keepSession(cfg.session);
+
 start();
+
+/** A token opens one session, so that loading the page again must come with the session instead. */
+function keepSession(session) {
+  const here = new URL(location.href);
+  here.searchParams.delete("token");
+  here.searchParams.set("avh", session);
+  try {
+    history.replaceState(history.state, "", here);
+  } catch {
+    // A frame without an origin of its own: it can be loaded once.
+  }
+}
 
 async function start() {
   const loading = import(cfg.module);
