@@ -16,9 +16,19 @@ from typing import Any
 
 import httpx
 import pytest
+from reelkit.interfaces.event import WEBHOOK_EVENTS
 from reelkit.testing.served import ServedSite, served_site
 
 QUALITY = "video.encoding.quality.completed"
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "webhooks.md").read_text("utf-8")
+
+
+def is_genuine(body: bytes, signature: str, secret: str) -> bool:
+    """Check a signature as docs/webhooks.md shows it."""
+    (code,) = re.findall(r'```python title="signature.py"\n(.*?)```', PAGE, re.DOTALL)
+    shown: dict[str, Any] = {}
+    exec(code, shown)
+    return bool(shown["is_genuine"](body, signature, secret))
 
 
 @dataclass
@@ -240,6 +250,8 @@ def test_each_rendition_is_told_once_signed_and_compact(
         assert headers["x-api-video-webhookid"] == webhook["webhookId"]
         signature = hmac.new(webhook["signatureSecret"].encode(), body, "sha256").hexdigest()
         assert headers["x-api-video-signature"] == signature
+        assert is_genuine(body, signature, webhook["signatureSecret"])
+        assert not is_genuine(body + b" ", signature, webhook["signatureSecret"])
         assert headers["content-type"] == "application/json"
     assert {one["payload"]["quality"] for one in log} == {quality for _, quality in wanted}
     for one in log:
@@ -374,3 +386,10 @@ def test_a_killed_server_goes_on_telling(hooked: ServedSite, receiver: Receiver,
     (found,) = [one for one in wait_told(hooked, webhook, len(video["qualities"]) + 1) if one["deliveryId"] == id]
     assert found["status"] == "delivered"
     assert len([1 for _, headers, _, _ in receiver.at("/good") if headers["x-reelkit-delivery"] == id]) == 2
+
+
+def test_the_page_about_webhooks_names_every_event_and_field() -> None:
+    for event in WEBHOOK_EVENTS:
+        assert f"`{event}`" in PAGE
+    for name in ("videoId", "captionId", "summaryId", "liveStreamId", "generationMode", "emittedAt", "X-Reelkit-Delivery"):
+        assert f"`{name}`" in PAGE
