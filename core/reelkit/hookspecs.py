@@ -113,7 +113,7 @@ def register_summarizer(site: Site, settings: Any) -> Summarizer | None:
 
 @hookspec
 def authorize_playback(playback: PlaybackRequest, site: Site, settings: Any) -> Awaitable[None] | None:
-    """Refuse a viewer by a Problem; asked for pages, tokens, playlists and files, not segments. Since 0.1. Fails: nobody watches."""
+    """Refuse viewers by a Problem; asked for pages, tokens, playlists, files. Since 0.1. Fails: nobody watches."""
 
 
 @hookspec
