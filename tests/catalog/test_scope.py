@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 import reelkit.catalog
-from reelkit.catalog import binding, keys, renditions, sources, videos
+from reelkit.catalog import binding, keys, player_themes, renditions, sources, summaries, text_tracks, videos, watermarks
 from reelkit.catalog.database import Database
 from reelkit.catalog.scope import Scope, Scoped
 from reelkit.catalog.videos import NewVideo
@@ -83,7 +83,7 @@ def test_no_resource_goes_around_by_sql_of_its_own(module: str) -> None:
             assert not around or (module, name) in {("videos", "_count"), ("parts", "the module")}, f"{module}.{name}"
 
 
-@pytest.mark.parametrize("module", [keys, videos, sources, renditions])
+@pytest.mark.parametrize("module", [keys, player_themes, renditions, sources, summaries, text_tracks, videos, watermarks])
 def test_every_query_takes_a_scope_first(module: ModuleType) -> None:
     for name, function in vars(module).items():
         public = inspect.iscoroutinefunction(function) and function.__module__ == module.__name__
