@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from reelkit.catalog import expiry
+from reelkit.catalog import expiry, playback_tokens
 from reelkit.catalog.videos import Video
 from reelkit.jobs.erasing import erase
 from reelkit.jobs.thumbnail import take_wanted
@@ -38,6 +38,7 @@ async def expire(runtime: Runtime, now: datetime | None = None) -> None:
             for video in some:
                 await erase(runtime, video)
                 log.info("a video has expired", video=video.video_id, project=video.project, why=why)
+    await playback_tokens.forget_expired()
     await _catch_up(runtime)
 
 
