@@ -9,6 +9,7 @@ import msgspec
 
 from reelkit.catalog.packing import fold
 from reelkit.catalog.videos import Clip, Metadata, VideoWatermark
+from reelkit.media.timecodes import timecode_seconds
 from reelkit.problems import AttributeRequired, InvalidAttribute, Problem, every
 
 __all__ = [
@@ -19,7 +20,6 @@ __all__ = [
     "VideoUpdatePayload",
     "check_creation",
     "check_update",
-    "timecode_seconds",
 ]
 
 Unset = msgspec.UnsetType
@@ -42,8 +42,6 @@ SORTED_BYTES = 2000
 """What a title may take in an index, folded: some letters unfold to many. PostgreSQL's rows of an index end at 2,704."""
 SOURCE_LENGTH = 4000
 
-_TIMECODE = re.compile(r"(?:(\d{2,3}):([0-5]\d):([0-5]\d)(\.\d{1,3}|:\d{1,2})?|(\d{1,7}))", re.ASCII)
-"""The contract's pattern of `video-clip`."""
 _OFFSET = re.compile(r"\d{1,5}(\.\d{1,4})?(px|%)", re.ASCII)
 _SIZE = re.compile(r"\d{1,5}(\.\d{1,4})?(px|%)|initial", re.ASCII)
 _OPACITY = re.compile(r"(100|\d{1,2})(\.\d{1,4})?%", re.ASCII)
@@ -114,20 +112,6 @@ def check_update(given: VideoUpdatePayload, body: dict[str, Any]) -> None:
     faults += _texts(title, given.description or "", given.tags or (), given.metadata or ())
     if faults:
         raise every(faults)
-
-
-def timecode_seconds(timecode: str, frame_rate: float = 25.0) -> float | None:
-    """Return the seconds that `HH:MM:SS[.mmm]`, `HH:MM:SS:frame` or `seconds` says; None when it is none of these."""
-    match = _TIMECODE.fullmatch(timecode)
-    if match is None:
-        return None
-    hours, minutes, seconds, rest, plain = match.groups()
-    if plain is not None:
-        return float(plain)
-    whole = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
-    if rest is None:
-        return float(whole)
-    return whole + (float(f"0{rest}") if rest[0] == "." else int(rest[1:]) / frame_rate)
 
 
 def _texts(title: str, description: str, tags: tuple[str, ...], metadata: tuple[Metadata, ...]) -> list[Problem]:

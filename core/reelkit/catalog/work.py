@@ -35,6 +35,7 @@ __all__ = [
     "publish_source",
     "rendition",
     "renditions_of",
+    "replace_file",
     "source",
     "start",
     "summary",
@@ -111,6 +112,21 @@ async def fail_abandoned_uploads(age: timedelta = STALE) -> list[Source]:
 async def ingesting(source_id: str) -> bool:
     """Note that a job looks into a source; again after a restart is no error."""
     return await _step(source_id, ("uploaded", "ingesting"), {SourceRow.status: "ingesting"})
+
+
+async def replace_file(source_id: str, storage_key: str, size: int) -> bool:
+    """Let another file take the place of the one that was uploaded, whose bytes are doomed; its checksum stays known.
+
+    False when the source was removed or replaced meanwhile, or is ingested already: the new bytes are doomed.
+    """
+    async with transaction():
+        before = await source(source_id)
+        values = {SourceRow.storage_key: storage_key, SourceRow.size: size}
+        if before is None or not await _step(source_id, ("uploaded", "ingesting"), values):
+            await _doom_unless_alive(source_id, [storage_key])
+            return False
+        await doomed.doom([before.storage_key])
+        return True
 
 
 async def publish_source(

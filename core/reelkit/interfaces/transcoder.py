@@ -10,7 +10,17 @@ import msgspec
 
 from reelkit.interfaces.media import Ladder, Probe, Rung
 
-__all__ = ["DraftSegment", "DraftTask", "Output", "Outputs", "TranscodeFailed", "TranscodeTask", "Transcoder"]
+__all__ = [
+    "CutTask",
+    "Cuts",
+    "DraftSegment",
+    "DraftTask",
+    "Output",
+    "Outputs",
+    "TranscodeFailed",
+    "TranscodeTask",
+    "Transcoder",
+]
 
 
 class TranscodeFailed(Exception):
@@ -76,4 +86,26 @@ class Transcoder(Protocol):
 
     def draft(self, task: DraftTask, progress: Callable[[float], None]) -> AsyncIterator[DraftSegment]:
         """Yield the init segment, then muxed video and audio CMAF segments as they are finished. Raises TranscodeFailed."""
+        ...
+
+
+class CutTask(msgspec.Struct, frozen=True):
+    """The part of a source that is wanted. start, stop: seconds; stop None: its end; folder: the only place to write to."""
+
+    source: Path
+    probe: Probe
+    start: float
+    stop: float | None
+    folder: Path
+
+
+@runtime_checkable
+class Cuts(Protocol):
+    """Optional: makes a part of a source a file of its own, for clips and for the limit of sandboxes."""
+
+    async def cut(self, task: CutTask, progress: Callable[[float], None]) -> Path:
+        """Write the part as a file that a source could be; progress: 0..1. Raises TranscodeFailed.
+
+        It starts at the exact frame and ends at most a few frames late.
+        """
         ...

@@ -15,6 +15,7 @@ from reelkit.interfaces.event import RenditionEncoded, VideoFailed, VideoPlayabl
 from reelkit.interfaces.media import Probe
 from reelkit.interfaces.storage import NotStored
 from reelkit.jobs.announce import announce, facts
+from reelkit.jobs.clip import shortened
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.jobs.planning import copied, draft_of, planned, playable_as_is
 from reelkit.jobs.thumbnail import take_wanted
@@ -62,6 +63,9 @@ async def _look_into(runtime: Runtime, job: JobContext, source: Source) -> None:
     job.progress(0.5)
     if index is not None:
         found = probe_of_index(index)
+        if (part := await shortened(runtime, job, source, found)) is not None:
+            await _look_into(runtime, job, part)
+            return
         packager = await asyncio.to_thread(Packager, index)
         if await asyncio.to_thread(playable_as_is, packager, found):
             await _check(runtime, source, found)
@@ -69,6 +73,9 @@ async def _look_into(runtime: Runtime, job: JobContext, source: Source) -> None:
             return
     path = await at_hand(runtime.storage, source.storage_key, job.scratch)
     found = await probe(path, PROBE_SECONDS)
+    if index is None and (part := await shortened(runtime, job, source, found)) is not None:
+        await _look_into(runtime, job, part)
+        return
     await _check(runtime, source, found)
     renditions = (*draft_of(found), *planned(found, None).encoded)
     published = await work.publish_source(source.id, found, index_key=None, packageable=False, renditions=renditions)

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from reelkit.interfaces.media import Probe
-from reelkit.interfaces.transcoder import DraftSegment, DraftTask, Output, Outputs, TranscodeFailed, TranscodeTask
+from reelkit.interfaces.transcoder import CutTask, DraftSegment, DraftTask, Output, Outputs, TranscodeFailed, TranscodeTask
 
 from reelkit_ffmpeg.arguments import audio_output, image_output, key_frame_arguments, largest, video_output
+from reelkit_ffmpeg.cutting import cut
 from reelkit_ffmpeg.draft import draft
 from reelkit_ffmpeg.graph import graph
 from reelkit_ffmpeg.process import encode, input_of, started
@@ -20,7 +21,7 @@ __all__ = ["FfmpegTranscoder"]
 
 
 class FfmpegTranscoder:
-    """Implements reelkit.interfaces.transcoder.Transcoder."""
+    """Implements reelkit.interfaces.transcoder.Transcoder and Cuts."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         """Raises FileNotFoundError when there is no ffmpeg."""
@@ -54,6 +55,10 @@ class FfmpegTranscoder:
     def draft(self, task: DraftTask, progress: Callable[[float], None]) -> AsyncIterator[DraftSegment]:
         """Yield a draft as it grows. Raises TranscodeFailed; Interrupted and OSError when trying again may work."""
         return draft(task, self.settings, progress)
+
+    async def cut(self, task: CutTask, progress: Callable[[float], None]) -> Path:
+        """Write a part of a source. Raises TranscodeFailed; Interrupted and OSError when trying again may work."""
+        return await cut(task, self.settings, progress)
 
 
 class _Plan:
