@@ -43,10 +43,10 @@ from reelkit.api import (
 )
 from reelkit.api.dependencies import DEPENDENCIES
 from reelkit.api.faults import EXCEPTION_HANDLERS
+from reelkit.delivery import live_pictures
 from reelkit.delivery.asgi import App, Message, Receive, Scope, Send
 from reelkit.delivery.front import Front
 from reelkit.delivery.library import Library
-from reelkit.delivery.live_pictures import live_thumbnail
 from reelkit.delivery.logos import player_logo
 from reelkit.delivery.page_routes import page_routes
 from reelkit.jobs.runtime import Runtime, running
@@ -94,7 +94,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     *player_themes.HANDLERS,
     player_logo,
     *live_streams.HANDLERS,
-    live_thumbnail,
+    *live_pictures.HANDLERS,
     *webhooks.HANDLERS,
     healthz,
     readyz,

@@ -38,15 +38,14 @@ async def test_an_edit_changes_what_it_names(scope: Scope) -> None:
     assert (await live_streams.page(scope, LiveStreamFilter(name="uni"))).items == (renamed,)
 
 
-async def test_pictures_that_are_replaced_are_doomed_and_private_ones_hidden(scope: Scope) -> None:
+async def test_pictures_that_are_replaced_are_doomed(scope: Scope) -> None:
     made = await live_streams.create(scope, NewLiveStream(name="A"))
     first, second = f"{made.prefix}image/1.png", f"{made.prefix}image/2.png"
     await live_streams.set_thumbnail(scope, made.id, first)
-    assert await live_streams.public_thumbnail(made.id) == first
+    shown = await live_streams.watched(made.id)
+    assert shown is not None and (shown.thumbnail_key, shown.public) == (first, True)
     await live_streams.set_thumbnail(scope, made.id, second)
     assert [note.prefix for note in await doomed.pending()] == [first]
-    await live_streams.update(scope, made.id, LiveStreamEdit(public=False))
-    assert await live_streams.public_thumbnail(made.id) is None
     assert await live_streams.delete(scope, made.id) == (made.prefix,)
     late = f"{made.prefix}image/3.png"
     assert await live_streams.set_thumbnail(scope, made.id, late) is None

@@ -27,7 +27,7 @@ UNSCOPED = {
     "keys": {"by_digest", "touch"},
     "projects": None,  # owners themselves
     "doomed": None,  # prefixes of storage, nobody's
-    "live_streams": {"public_thumbnail"},  # what viewers may see
+    "live_streams": {"watched"},  # what viewers may see
     "webhook_deliveries": {"prune", "stranded"},  # as `work`, for the job that looks after them
     "parts_sweep": None,  # as `work`, for uploads in parts
     "refresh_tokens": {"renew", "revoke"},  # likewise

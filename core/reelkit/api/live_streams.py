@@ -103,26 +103,32 @@ class LiveStreamList(msgspec.Struct, frozen=True):
     pagination: Pagination
 
 
-def live_stream_json(stream: LiveStream, base_url: str) -> LiveStreamJson:
-    """Return the JSON of a live stream. base_url: of the site, without a trailing slash."""
-    player = f"{base_url}/embed/live/{stream.id}"
+def live_stream_json(stream: LiveStream, runtime: Runtime) -> LiveStreamJson:
+    """Return the JSON of a live stream; the addresses of a private one get a new token, which opens one session."""
     return LiveStreamJson(
         live_stream_id=stream.id,
         name=stream.name,
         stream_key=stream.stream_key,
         public=stream.public,
-        assets=LiveStreamAssets(
-            hls=f"{base_url}/live/{stream.id}.m3u8",
-            iframe=f'<iframe src="{escape(player)}" width="100%" height="100%" frameborder="0" scrolling="no" '
-            'allowfullscreen="true"></iframe>',
-            player=player,
-            thumbnail=f"{base_url}/live/{stream.id}/thumbnail.jpg",
-        ),
+        assets=_assets(stream, runtime.site.site.base_url, None if stream.public else runtime.rights.mint(stream.id)),
         broadcasting=stream.broadcasting,
         restreams=stream.restreams,
         created_at=atom(stream.created_at),
         updated_at=atom(stream.updated_at),
         player_id=stream.player_id or msgspec.UNSET,
+    )
+
+
+def _assets(stream: LiveStream, base_url: str, token: str | None) -> LiveStreamAssets:
+    media, player = f"{base_url}/live/{stream.id}", f"{base_url}/embed/live/{stream.id}"
+    if token is not None:
+        media, player = f"{base_url}/live/private/{token}/{stream.id}", f"{player}?token={token}"
+    return LiveStreamAssets(
+        hls=f"{media}.m3u8",
+        iframe=f'<iframe src="{escape(player)}" width="100%" height="100%" frameborder="0" scrolling="no" '
+        'allowfullscreen="true"></iframe>',
+        player=player,
+        thumbnail=f"{media}/thumbnail.jpg",
     )
 
 
@@ -149,7 +155,7 @@ async def create_live_stream(request: Request[Any, Any, Any], principal: Princip
         restreams=checked_restreams(given.restreams),
     )
     stream = await live_streams.create(principal.scope, new)
-    answer = live_stream_json(stream, runtime.site.site.base_url)
+    answer = live_stream_json(stream, runtime)
     await change.made(answer, id=stream.id)
     return answer
 
@@ -171,14 +177,14 @@ async def list_live_streams(request: Request[Any, Any, Any], principal: Principa
         page.number,
         page.size,
     )
-    data = tuple(live_stream_json(stream, runtime.site.site.base_url) for stream in found.items)
+    data = tuple(live_stream_json(stream, runtime) for stream in found.items)
     return LiveStreamList(data, paginate("/live-streams", query, page, len(data), found.total))
 
 
 @get("/live-streams/{live_stream_id:str}", operation_id="GET_live-streams-liveStreamId")
 async def get_live_stream(live_stream_id: str, principal: Principal, runtime: Runtime) -> LiveStreamJson:
     """Read one live stream."""
-    return live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime.site.site.base_url)
+    return live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime)
 
 
 @patch("/live-streams/{live_stream_id:str}", operation_id="PATCH_live-streams-liveStreamId")
@@ -186,8 +192,7 @@ async def update_live_stream(
     request: Request[Any, Any, Any], live_stream_id: str, principal: Principal, runtime: Runtime
 ) -> LiveStreamJson:
     """Change what is named; restreams are replaced as a whole, from the next broadcast on."""
-    base_url = runtime.site.site.base_url
-    before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), base_url)
+    before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime)
     change = Changing(runtime, principal.scope, "live-stream", "update", id=live_stream_id, before=before)
     given = await change.propose(read_payload(await request.body(), UpdatedLiveStreamPayload))
     if isinstance(given.name, str) and not given.name.strip():
@@ -199,13 +204,13 @@ async def update_live_stream(
         player_id=given.player_id,
         restreams=given.restreams if given.restreams is msgspec.UNSET else checked_restreams(given.restreams),
     )
-    return await _changed(change, await live_streams.update(principal.scope, live_stream_id, edit), base_url)
+    return await _changed(change, await live_streams.update(principal.scope, live_stream_id, edit), runtime)
 
 
 @delete("/live-streams/{live_stream_id:str}", operation_id="DELETE_live-streams-liveStreamId", status_code=204)
 async def delete_live_stream(live_stream_id: str, principal: Principal, runtime: Runtime) -> None:
     """Remove a live stream; what was recorded of it stays."""
-    before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime.site.site.base_url)
+    before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime)
     change = Changing(runtime, principal.scope, "live-stream", "delete", id=live_stream_id, before=before)
     await change.propose(None)
     prefixes = await live_streams.delete(principal.scope, live_stream_id)
@@ -237,15 +242,14 @@ async def upload_live_thumbnail(
     request: Request[Any, Any, Any], live_stream_id: str, principal: Principal, runtime: Runtime
 ) -> LiveStreamJson:
     """Show a picture for a live stream until it is broadcast, and in between."""
-    base_url = runtime.site.site.base_url
     stream = await find_live_stream(principal.scope, live_stream_id)
-    before = live_stream_json(stream, base_url)
+    before = live_stream_json(stream, runtime)
     change = Changing(runtime, principal.scope, "live-stream", "update", id=live_stream_id, before=before)
     received = await receive_picture(request)
     await change.propose(ThumbnailChange(received.kind))
     key = f"{stream.prefix}image/thumbnail-{uuid4().hex[:12]}.jpg"
     await store_bytes(runtime.storage, key, await as_jpeg(received))
-    return await _changed(change, await live_streams.set_thumbnail(principal.scope, live_stream_id, key), base_url)
+    return await _changed(change, await live_streams.set_thumbnail(principal.scope, live_stream_id, key), runtime)
 
 
 @delete(
@@ -255,18 +259,17 @@ async def upload_live_thumbnail(
 )
 async def delete_live_thumbnail(live_stream_id: str, principal: Principal, runtime: Runtime) -> LiveStreamJson:
     """Take the picture of a live stream away; none there is no error."""
-    base_url = runtime.site.site.base_url
-    before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), base_url)
+    before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime)
     change = Changing(runtime, principal.scope, "live-stream", "update", id=live_stream_id, before=before)
     await change.propose(ThumbnailChange(None))
-    return await _changed(change, await live_streams.set_thumbnail(principal.scope, live_stream_id, None), base_url)
+    return await _changed(change, await live_streams.set_thumbnail(principal.scope, live_stream_id, None), runtime)
 
 
-async def _changed(change: Changing, stream: LiveStream | None, base_url: str) -> LiveStreamJson:
+async def _changed(change: Changing, stream: LiveStream | None, runtime: Runtime) -> LiveStreamJson:
     """Tell the plugins of a change that is committed, and answer it. Raises NotFound when it was removed meanwhile."""
     if stream is None:
         raise NotFound(name="liveStreamId")
-    answer = live_stream_json(stream, base_url)
+    answer = live_stream_json(stream, runtime)
     await change.made(answer)
     return answer
 

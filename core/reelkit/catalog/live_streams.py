@@ -30,9 +30,9 @@ __all__ = [
     "delete",
     "get",
     "page",
-    "public_thumbnail",
     "set_thumbnail",
     "update",
+    "watched",
 ]
 
 Unset = msgspec.UnsetType
@@ -206,10 +206,10 @@ async def set_thumbnail(scope: Scope, id: str, key: str | None) -> LiveStream | 
         return await get(scope, id)
 
 
-async def public_thumbnail(id: str) -> str | None:
-    """Return where the picture of a live stream lies that anybody may see, whosever it is."""
-    row = await unscoped(LiveStreamRow).one(LiveStreamRow.id == id, LiveStreamRow.public.eq(True))
-    return None if row is None else row["thumbnail_key"]
+async def watched(id: str) -> LiveStream | None:
+    """Return a live stream that a viewer asks for, whosever it is; what of it may be seen is for the caller to decide."""
+    row = await unscoped(LiveStreamRow).one(LiveStreamRow.id == id) if storable(id) else None
+    return None if row is None else _stream(row)
 
 
 def _row(values: dict[str, Any]) -> dict[str, Any]:

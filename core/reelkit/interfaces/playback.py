@@ -13,6 +13,7 @@ class PlaybackRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request of a viewer that leads to pictures and sound. For a private video its token or session is good already."""
 
     video_id: str
+    """Or the id of a live stream, `li…`."""
     project: str
     environment: Literal["production", "sandbox"]
     public: bool
