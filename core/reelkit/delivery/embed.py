@@ -16,8 +16,10 @@ import msgspec
 from markupsafe import Markup, escape
 
 from reelkit.catalog.playback import Playback
+from reelkit.catalog.player_themes import PlayerTheme
 from reelkit.delivery.assets import Asset, AssetFolder
 from reelkit.delivery.embed_words import LANGUAGES, choose_language
+from reelkit.delivery.looks import Chapters, EmbedTheme, chapters_for, embed_chapters, embed_theme
 from reelkit.delivery.pages import Page, content_security_policy, new_nonce
 from reelkit.delivery.private import with_query
 from reelkit.interfaces.player import Player
@@ -51,6 +53,8 @@ class EmbedVideo(msgspec.Struct, frozen=True, kw_only=True):
     storyboard: str | None = None
     width: int = 0
     height: int = 0
+    chapters: tuple[Chapters, ...] = ()
+    theme: EmbedTheme | None = None
     session: str | None = None
     """What opens a private video; the addresses above carry it already."""
 
@@ -67,7 +71,7 @@ class EmbedOptions(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
 
 
-def embed_video(playback: Playback, session: str | None = None) -> EmbedVideo:
+def embed_video(playback: Playback, session: str | None = None, theme: PlayerTheme | None = None) -> EmbedVideo:
     """Return what the page needs of a video as viewers see it. session: of a private one."""
     video, source = playback.video, playback.source
     root = f"/vod/{video.video_id}"
@@ -87,6 +91,8 @@ def embed_video(playback: Playback, session: str | None = None) -> EmbedVideo:
         else None,
         width=picture.width if picture is not None else 0,
         height=picture.height if picture is not None else 0,
+        chapters=embed_chapters(playback, session),
+        theme=None if theme is None else embed_theme(theme),
         session=session,
     )
 
@@ -167,6 +173,8 @@ class EmbedPages:
         """Return the page of a video. No cookie, no storage, nothing from another host."""
         language = options.language or choose_language(accept_language)
         words = LANGUAGES[language]
+        theme = video.theme
+        chapters = chapters_for(language, video.chapters)
         config = {
             "id": video.video_id,
             "title": video.title,
@@ -176,13 +184,15 @@ class EmbedPages:
             "poster": video.poster,
             "storyboard": video.storyboard,
             "session": video.session,
+            "chapters": None if chapters is None else msgspec.to_builtins(chapters),
+            "theme": None if theme is None else msgspec.to_builtins(theme),
             "lang": language,
             "start": options.start,
-            "autoplay": options.autoplay,
+            "autoplay": options.autoplay or (theme is not None and theme.autoplay),
             "muted": options.muted,
-            "loop": options.loop,
-            "hideTitle": options.hide_title,
-            "hideControls": options.hide_controls,
+            "loop": options.loop or (theme is not None and theme.loop),
+            "hideTitle": options.hide_title or (theme is not None and theme.hide_title),
+            "hideControls": options.hide_controls or (theme is not None and not theme.controls),
             "module": self.urls["module"],
             "options": self.options,
             "words": msgspec.to_builtins(words),

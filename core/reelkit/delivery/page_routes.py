@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler, route
 
 from reelkit.access.playback_policy import authorize_playback
 from reelkit.catalog import videos
-from reelkit.catalog.playback import Playback, playback
+from reelkit.catalog.playback import Playback, playback, theme
 from reelkit.catalog.projects import DEFAULT
 from reelkit.catalog.scope import Scope as CatalogScope
 from reelkit.delivery.asgi import Scope
@@ -52,7 +52,9 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
             return answer(embed.missing(accepted))
         except Problem as refused:
             return answer(embed.refused(refused.status, accepted))
-        return answer(embed.render(embed_video(found, session), read_options(request.query_params), accepted))
+        return answer(
+            embed.render(embed_video(found, session, await theme(found.video)), read_options(request.query_params), accepted)
+        )
 
     @route("/embed/assets/{name:str}/{hash:str}/{file:str}", http_method=READS, include_in_schema=False, name="embed-asset")
     async def embed_asset(request: Request[Any, Any, Any], name: str, hash: str, file: str) -> Response[bytes]:

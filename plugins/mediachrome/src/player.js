@@ -10,7 +10,7 @@ import { layout } from "./layout.js";
 /**
  * Build a player inside `root` and start loading.
  *
- * cfg: {manifest, title, poster, storyboard, lang, start, autoplay, muted, loop, hideTitle, hideControls,
+ * cfg: {manifest, title, poster, storyboard, chapters: {src, language, label}, lang, start, autoplay, muted, loop, hideTitle, hideControls,
  * options: {accent, rates}}.
  * net: {url(address)} gives the address to fetch instead of a media address, or a promise of it.
  * Resolves to {video, qualities(), setQuality(id), captions(), setCaption(id), setControls(shown), onFatal(callback),
@@ -42,6 +42,7 @@ export async function createPlayer(root, cfg, net) {
   if (rates) root.querySelector("media-playback-rate-menu").setAttribute("rates", rates.join(" "));
   if (cfg.poster) root.querySelector("media-poster-image").setAttribute("src", cfg.poster);
   if (cfg.storyboard) video.append(storyboardTrack(cfg.storyboard));
+  if (cfg.chapters) video.append(chaptersTrack(cfg.chapters));
   chrome.toggleAttribute("data-hide-title", Boolean(cfg.hideTitle || !cfg.title));
   chrome.toggleAttribute("data-hide-controls", Boolean(cfg.hideControls));
   // As properties: the attributes `muted` and `loop` are only read when the element is made.
@@ -119,6 +120,11 @@ function storyboardTrack(address) {
   const track = document.createElement("track");
   Object.assign(track, { kind: "metadata", label: "thumbnails", src: address, default: true });
   return track;
+}
+
+function chaptersTrack({ src, language, label }) {
+  const track = document.createElement("track");
+  return Object.assign(track, { kind: "chapters", label, srclang: language, src, default: true });
 }
 
 const captionTracks = (video) =>

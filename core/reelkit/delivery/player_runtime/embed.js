@@ -1,11 +1,14 @@
 // What every player's page shares: reads the page's configuration, waits until the video can be played, starts the
 // player that the site uses, and says what is wrong when something is. A player only plays.
 
+import { dress } from "./looks.js";
+
 const cfg = JSON.parse(document.getElementById("reelkit-config").textContent);
 const root = document.getElementById("player");
 const message = document.getElementById("message");
 
 Object.assign(cfg, fragmentOptions(location.hash));
+dress(document.documentElement, cfg.theme);
 
 /** Where a media address is fetched from; the place where playback tokens are added and renewed. */
 const net = { url: (address) => address };
