@@ -232,13 +232,13 @@ async def join(runtime: Runtime, upload: PartialUpload) -> bool:
     """
     holder = new_id("ho")
     scope = upload.scope
-    if upload.source_id is None or not await parts.hold(scope, upload.id, holder):
+    if not await parts.hold(scope, upload.id, holder):
         return False
     try:
         async with kept_alive(lambda: parts.hold(scope, upload.id, holder)):
-            source = await sources.get(scope, upload.source_id)
+            source = None if upload.source_id is None else await sources.get(scope, upload.source_id)
             now = await parts.get(scope, upload.id)
-            if source is None or now is None or now.joined:
+            if now is None or now.joined or (source is None and upload.source_id is not None):
                 return False
             received = await parts.received(scope, upload.id)
             with storage_told(upload.id):
@@ -247,7 +247,8 @@ async def join(runtime: Runtime, upload: PartialUpload) -> bool:
                 raise NotFound(name="videoId", detail="The video was deleted while its file was uploaded.")
     finally:
         await asyncio.shield(parts.let_go(scope, upload.id, holder))
-    await look_into(runtime, msgspec.structs.replace(source, status="uploaded", size=size), size)
+    if source is not None:
+        await look_into(runtime, msgspec.structs.replace(source, status="uploaded", size=size), size)
     return True
 
 

@@ -6,6 +6,7 @@ import structlog
 
 from reelkit.api.parts import join
 from reelkit.api.parts_open import forget
+from reelkit.api.tus_concat import concatenate
 from reelkit.catalog import parts_sweep, sources
 from reelkit.jobs.runtime import Runtime
 from reelkit.problems import Problem
@@ -33,6 +34,8 @@ async def mend_uploads(runtime: Runtime, alone: bool = False) -> None:
             log.warning("an upload could not be joined", video=upload.video_id, error=str(problem))
         except Exception as error:
             log.error("an upload is joined later", video=upload.video_id, exc_info=error)
+    for upload in await parts_sweep.unjoined_finals():
+        await concatenate(runtime, upload)
     for upload in await parts_sweep.expired():
         log.info("an upload was not finished in 7 days", video=upload.video_id, upload=upload.id)
         if upload.source_id is not None:

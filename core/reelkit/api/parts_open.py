@@ -112,6 +112,9 @@ async def forget(runtime: Runtime, upload: PartialUpload) -> None:
             await multipart_of(runtime.storage).abort(upload.storage_key, upload.storage_upload)
         if upload.tail_key is not None:
             await runtime.storage.delete(upload.tail_key)
+        if upload.source_id is None:
+            # Made to be a part of another one, which has a copy.
+            await runtime.storage.delete(upload.storage_key)
     except StorageError as error:
         log.warning("parts are forgotten later", upload=upload.id, error=str(error))
         return

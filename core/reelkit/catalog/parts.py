@@ -420,7 +420,9 @@ async def discard_unbegun(scope: Scope, upload: PartialUpload) -> bool:
     """Take back an upload, with its source, of which no part is here or on its way; False when there is one."""
     async with transaction():
         stands = await standing(scope, upload.id, lock=True)
-        if stands is None or stands.received or stands.claimed or stands.upload.joined:
+        if stands is None or stands.received or stands.claimed:
+            return False
+        if stands.upload.joined or stands.upload.tail_size or stands.upload.concat:
             return False
         if upload.source_id is not None:
             await sources.remove(scope, upload.source_id)

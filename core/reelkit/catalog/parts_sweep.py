@@ -9,7 +9,7 @@ from piccolo.columns.combination import WhereRaw
 from reelkit.catalog.parts import PartialUpload, PartRow, UploadRow, upload_of
 from reelkit.catalog.scope import unscoped
 
-__all__ = ["KEPT", "clear_claims", "expired", "forget", "forgettable", "whole_but_not_joined"]
+__all__ = ["KEPT", "clear_claims", "expired", "forget", "forgettable", "unjoined_finals", "whole_but_not_joined"]
 
 KEPT = timedelta(days=7)
 """An upload has so long to finish; a finished one is remembered so long."""
@@ -44,6 +44,12 @@ async def whole_but_not_joined(limit: int = 100) -> list[PartialUpload]:
     """Return uploads of which every part is here, but whose process died before it could join them."""
     query = unscoped(UploadRow).select().where(UploadRow.joined.eq(False), WhereRaw(_IS_WHOLE))
     return [upload_of(row) for row in await query.order_by(UploadRow.updated_at).limit(limit)]
+
+
+async def unjoined_finals(limit: int = 100) -> list[PartialUpload]:
+    """Return uploads that are to be made of others, and are not yet."""
+    query = unscoped(UploadRow).select().where(UploadRow.joined.eq(False), UploadRow.concat.like("final;%"))
+    return [upload_of(row) for row in await query.order_by(UploadRow.created_at).limit(limit)]
 
 
 async def clear_claims() -> None:
