@@ -138,6 +138,17 @@ def test_a_tier_that_is_written_in_part_keeps_the_rest(folder: Path) -> None:
     assert site.tiers["gold"] == Tier(limit=5)
 
 
+def test_a_tier_may_have_figures_of_its_own_for_each_kind(folder: Path) -> None:
+    write(folder, "[tiers.standard]\nuploads = 100\nreads = 500\nsandbox_reads = 100\nsession_limit = 30\n")
+    site = load_site(folder, {"REELKIT_TIERS__STANDARD__WRITES": "200"})
+    assert site.tiers["standard"] == Tier(uploads=100, writes=200, reads=500, sandbox_reads=100, session_limit=30)
+
+
+def test_what_happens_without_valkey_is_one_of_three(folder: Path) -> None:
+    assert load_site(write(folder, "[valkey]\nwhen_down = 'refuse'\n"), {}).valkey.when_down == "refuse"
+    assert "valkey.when_down" in faults(write(folder, "[valkey]\nwhen_down = 'panic'\n"))[0]
+
+
 def test_a_base_url_loses_its_trailing_slash(folder: Path) -> None:
     assert load_site(write(folder, '[site]\nbase_url = "https://v.example/"'), {}).site.base_url == "https://v.example"
 

@@ -20,8 +20,10 @@ from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 from reelkit.access.keys import KeyRing
+from reelkit.access.limits import RateLimits, open_windows
 from reelkit.access.tokens import Tokens
 from reelkit.api import (
+    analytics,
     auth,
     captions,
     chapters,
@@ -29,21 +31,24 @@ from reelkit.api import (
     live_streams,
     parts_mending,
     player_themes,
+    sessions,
     sources,
     summaries,
     tags,
     thumbnails,
+    tus,
     upload,
     upload_tokens,
-    tus,
     video_creation,
     video_edits,
     videos,
     watermarks,
     webhooks,
 )
+from reelkit.api.analytics_collector import Collector
 from reelkit.api.dependencies import DEPENDENCIES
 from reelkit.api.faults import EXCEPTION_HANDLERS
+from reelkit.api.limits import tell_allowance
 from reelkit.delivery import live_pictures
 from reelkit.delivery.asgi import App, Message, Receive, Scope, Send
 from reelkit.delivery.front import Front
@@ -70,6 +75,7 @@ BODY = 1 << 20
 
 HANDLERS: tuple[ControllerRouterHandler, ...] = (
     *auth.HANDLERS,
+    sessions.open_session,
     video_creation.create_video,
     videos.list_videos,
     videos.get_video,
@@ -88,11 +94,11 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     upload_tokens.list_upload_tokens,
     upload_tokens.get_upload_token,
     upload_tokens.delete_upload_token,
+    *tus.HANDLERS,
     *captions.HANDLERS,
     *chapters.HANDLERS,
     *summaries.HANDLERS,
     *watermarks.HANDLERS,
-    *tus.HANDLERS,
     *player_themes.HANDLERS,
     player_logo,
     *live_streams.HANDLERS,
@@ -120,20 +126,23 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
     """
     plugins = plugins or load_plugins(site)
     measured = Metrics()
+    collector = Collector(measured.registry)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         threads = ThreadPoolExecutor(THREADS, thread_name_prefix="reelkit")
         asyncio.get_running_loop().set_default_executor(threads)
-        async with running(site, plugins, run_jobs=run_jobs) as runtime, _present(runtime):
+        async with running(site, plugins, run_jobs=run_jobs) as runtime, _present(runtime), collector.running(runtime):
             tokens = Tokens(await asyncio.to_thread(open_secrets, site))
             keys = KeyRing(site, tokens=tokens)
+            windows = open_windows(site)
             library = Library(runtime.storage)
             app.state.update(
                 {
                     "runtime": runtime,
                     "key_ring": keys,
                     "tokens": tokens,
+                    "rate_limits": RateLimits(site, windows),
                     "readiness": Readiness.of(runtime),
                     "library": library,
                 }
@@ -143,19 +152,21 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
                 yield
             finally:
                 await keys.close()
+                await windows.close()
                 access_log.flush()
 
     app = _Application(
         route_handlers=HANDLERS,
         dependencies=DEPENDENCIES,
         exception_handlers=EXCEPTION_HANDLERS,
+        before_send=[tell_allowance],
         lifespan=[lifespan],
         request_max_body_size=BODY,
         openapi_config=None,
         logging_config=None,
         debug=False,
     )
-    app.state.update({"metrics": measured})
+    app.state.update({"metrics": measured, "collector": collector})
     for page in page_routes(site, plugins.chosen("player"), plugins.player()):
         app.register(page)
     for name, handler in plugins.routes():

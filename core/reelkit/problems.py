@@ -34,6 +34,7 @@ __all__ = [
     "PluginFailed",
     "Problem",
     "ProblemBody",
+    "RequestInvalidQueryParameter",
     "ServerError",
     "SourceAlreadyCopied",
     "SourceAlreadyDownloaded",
@@ -155,6 +156,12 @@ class InvalidQueryParameter(Problem):
     slug, status, title = "invalid-query-parameter", 400, "A query parameter is invalid."
 
 
+class RequestInvalidQueryParameter(InvalidQueryParameter):
+    """A query parameter of analytics that is unknown, or has a value that it cannot have."""
+
+    slug = "request-invalid-query-parameter"
+
+
 class OutOfRange(InvalidQueryParameter):
     """A number of the query is too small or too large; `range` says what it may be."""
 
@@ -242,6 +249,24 @@ class TooManyRequests(Problem):
     """The key has asked as often as its tier may in this window."""
 
     slug, status, title = "too-many-requests", 429, "Too many requests."
+
+    def __init__(self, *, limit: int, window: int, retry_after: int, tier: str) -> None:
+        super().__init__(detail=f"{limit} in {window} s are allowed; try again in {retry_after} s.")
+        self.limit, self.window, self.retry_after, self.tier = limit, window, retry_after, tier
+
+    def body(self) -> ProblemBody:
+        """Return what is sent."""
+        plain = {name: value for name, value in msgspec.structs.asdict(super().body()).items() if value}
+        return _LimitBody(**plain, limit=self.limit, window=self.window, retry_after=self.retry_after, tier=self.tier)
+
+
+class _LimitBody(ProblemBody, frozen=True, omit_defaults=True, kw_only=True):
+    """What a refusal for being too frequent tells besides. window, retry_after: seconds."""
+
+    limit: int
+    window: int
+    retry_after: int
+    tier: str
 
 
 class NoFile(Problem):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -63,6 +63,8 @@ class Valkey(Section, frozen=True):
 
     url: str = ""
     """Empty: in-process."""
+    when_down: Literal["count", "allow", "refuse"] = "count"
+    """When it does not answer: each process counts rate limits by itself, or lets everybody pass, or answers 503."""
 
     def __repr__(self) -> str:
         return f"Valkey(url={without_password(self.url)!r})"
@@ -124,6 +126,17 @@ class Tier(Section, frozen=True):
     limit: Count = 100
     window: Count = 60
     streaming: bool = True
+    uploads: Count | None = None
+    """Uploads, writes and reads that have a figure of their own are counted by it, the others together by `limit`."""
+    writes: Count | None = None
+    reads: Count | None = None
+    session_limit: Count | None = None
+    """How often each session token may ask, which does not count for its key; None: as often as it likes."""
+    sandbox_limit: Count | None = None
+    """In the sandbox these take the place of the four above, each if it is there."""
+    sandbox_uploads: Count | None = None
+    sandbox_writes: Count | None = None
+    sandbox_reads: Count | None = None
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,8 @@ from reelkit.testing.processes import answers_http, free_ports, run_process
 
 __all__ = ["Instance", "run_instance"]
 
+UNHURRIED = {"REELKIT_TIERS__STANDARD__LIMIT": "100000000"}
+"""What is measured is everything but the limit itself."""
 REELKIT = [sys.executable, "-m", "reelkit"]
 
 
@@ -58,7 +60,7 @@ def run_instance(folder: Path, settings: str = "", workers: int = 1) -> Iterator
     site.mkdir(parents=True)
     (site / "site.toml").write_text(settings)
     (port,) = free_ports(1)
-    environment = {**os.environ, "REELKIT_SITE__BASE_URL": f"http://127.0.0.1:{port}"}
+    environment = {**os.environ, "REELKIT_SITE__BASE_URL": f"http://127.0.0.1:{port}", **UNHURRIED}
     command = [*REELKIT, "serve", "--site", str(site), "--port", str(port), "--workers", str(workers)]
     started = time.perf_counter()
     with run_process(command, log=folder / "server.log", ready=answers_http(port, "/readyz"), env=environment) as server:

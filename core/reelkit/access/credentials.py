@@ -20,12 +20,12 @@ Headers = Mapping[str, str] | Iterable[tuple[bytes, bytes]]
 class Credential(msgspec.Struct, frozen=True):
     """A secret and how it was presented."""
 
-    how: Literal["basic", "bearer", "x-api-key"]
+    how: Literal["basic", "bearer", "x-api-key", "x-session-token"]
     secret: str
 
 
 def credential_of(headers: Headers) -> Credential | None:
-    """Return the credential of a request, None when there is none; Authorization comes before X-API-Key.
+    """Return the credential of a request, None when there is none; Authorization comes first, then X-API-Key.
 
     An empty header counts as absent: the official Node client sends one when it has no key.
     Raises InvalidAuthorizationHeaderValue.
@@ -39,7 +39,10 @@ def credential_of(headers: Headers) -> Credential | None:
         if scheme.lower() == "bearer" and value:
             return Credential("bearer", value)
         raise InvalidAuthorizationHeaderValue(detail="Send `Basic base64(KEY:)` or `Bearer KEY`.")
-    return Credential("x-api-key", api_key) if api_key else None
+    if api_key:
+        return Credential("x-api-key", api_key)
+    session = _header(headers, "x-session-token")
+    return Credential("x-session-token", session) if session else None
 
 
 def _user_name(value: str) -> str:

@@ -20,14 +20,24 @@ from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Generic, TypeVar
 
+import msgspec
+
 from reelkit.access.credentials import Headers, credential_of
 from reelkit.access.principal import Principal
+from reelkit.access.scopes import SESSION
 from reelkit.access.tokens import Tokens
 from reelkit.catalog import keys
 from reelkit.catalog.keys import ApiKey
 from reelkit.catalog.packing import storable
 from reelkit.catalog.scope import Scope
-from reelkit.problems import AccessDenied, InvalidAccessToken, InvalidApiKey, MissingAuthorizationHeader, Problem
+from reelkit.problems import (
+    AccessDenied,
+    InvalidAccessToken,
+    InvalidApiKey,
+    InvalidSessionToken,
+    MissingAuthorizationHeader,
+    Problem,
+)
 from reelkit.site import Site
 
 __all__ = ["KeyRing", "create_key", "digest_of"]
@@ -142,25 +152,40 @@ class KeyRing:
         self._flushing: asyncio.Task[None] | None = None
 
     async def authenticate(self, headers: Headers) -> Principal:
-        """Return who is asking, by `Authorization: Basic`, `Authorization: Bearer` or `X-API-Key`, in this order.
+        """Return who is asking, by `Authorization: Basic`, `Authorization: Bearer`, `X-API-Key` or `X-Session-Token`.
 
-        A bearer is a key or an access token.
+        They are tried in this order. A bearer is a key or an access token.
 
         Raises MissingAuthorizationHeader, InvalidAuthorizationHeaderValue, InvalidApiKey, InvalidAccessToken (the last
-        for Bearer), AccessDenied when the key's tier is gone from site.toml, DatabaseError.
+        for Bearer), InvalidSessionToken, AccessDenied when the key's tier is gone from site.toml, DatabaseError.
         """
         credential = credential_of(headers)
         if credential is None:
             raise MissingAuthorizationHeader(detail="Send `Authorization: Bearer KEY` or `X-API-Key: KEY`.")
+        if credential.how == "x-session-token":
+            return await self._session(credential.secret)
         refused = InvalidAccessToken if credential.how == "bearer" else InvalidApiKey
         if credential.how == "bearer" and self._tokens is not None and SHAPE.fullmatch(credential.secret) is None:
             claims = self._tokens.read("access", credential.secret)
             if claims is None:
                 raise refused
-            return _principal(await self.usable(claims.scope, claims.key_id, refused))
+            return self._principal(await self.usable(claims.scope, claims.key_id, refused))
         key = self._check(await self.find(credential.secret), refused)
         self._note_use(key)
-        return _principal(key)
+        return self._principal(key)
+
+    async def _session(self, token: str) -> Principal:
+        """Return whom a session token stands for: its key, with less to do. Raises InvalidSessionToken, AccessDenied."""
+        claims = None if self._tokens is None else self._tokens.read("session", token)
+        if claims is None or not claims.id:
+            raise InvalidSessionToken
+        found = self._principal(await self.usable(claims.scope, claims.key_id, InvalidSessionToken))
+        scopes = tuple(what for what in SESSION if found.may(what))
+        return msgspec.structs.replace(found, scopes=scopes, session_id=claims.id)
+
+    def _principal(self, key: ApiKey) -> Principal:
+        streaming = self._site.tiers[key.tier].streaming
+        return Principal(key.project, key.environment, key.tier, key.scopes, key.id, streaming=streaming)
 
     async def usable(self, scope: Scope, key_id: str, refused: type[Problem]) -> ApiKey:
         """Return a key by its id, as somebody who has a token of it asks for it. Raises `refused`, AccessDenied."""
@@ -251,7 +276,3 @@ class KeyRing:
         except Exception:
             # When a key was used last is worth no failed request, and no silence either.
             log.exception("could not note the last use of %d key(s)", len(used))
-
-
-def _principal(key: ApiKey) -> Principal:
-    return Principal(key.project, key.environment, key.tier, key.scopes, key.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from reelkit.access.scopes import grants
 from reelkit.catalog.scope import Environment, Scope
 
 __all__ = ["Principal"]
@@ -17,6 +18,10 @@ class Principal(msgspec.Struct, frozen=True):
     tier: str
     scopes: tuple[str, ...]
     key_id: str
+    session_id: str = ""
+    """Of the session token that was presented, empty for keys and access tokens."""
+    streaming: bool = True
+    """Whether the tier may stream: the proxy and video data."""
 
     @property
     def scope(self) -> Scope:
@@ -25,4 +30,4 @@ class Principal(msgspec.Struct, frozen=True):
 
     def may(self, what: str) -> bool:
         """Tell whether a scope, e.g. `videos:write`, is among what it may do."""
-        return "*" in self.scopes or what in self.scopes
+        return grants(self.scopes, what)

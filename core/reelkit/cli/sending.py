@@ -25,6 +25,8 @@ ATTEMPTS = 6
 POLL = 0.02
 """Seconds between two looks at whether it plays; doubled each time up to POLL_AT_MOST."""
 POLL_AT_MOST = 0.5
+STATUS_EVERY = 2.0
+"""Seconds between two looks at whether it failed: they count for the rate limit of the key."""
 
 
 class Assets(msgspec.Struct, frozen=True):
@@ -189,18 +191,22 @@ class Sender:
         return left_at
 
     async def _poll(self, url: str, video: Video, wanted: Any) -> str:
-        pause = POLL
+        pause, looked = POLL, time.monotonic()
         while True:
             answer = await self._get(url)
             if answer.status_code == 200 and wanted(answer.text):
                 return answer.text
-            if pause == POLL_AT_MOST:
+            if time.monotonic() - looked >= STATUS_EVERY:
+                looked = time.monotonic()
                 await self._refuse_failed(video)
             await asyncio.sleep(pause)
             pause = min(pause * 2, POLL_AT_MOST)
 
     async def _refuse_failed(self, video: Video) -> None:
-        answer = _read(await self._client.get(f"/videos/{video.video_id}/status"), dict[str, Any])
+        told = await self._client.get(f"/videos/{video.video_id}/status")
+        if told.status_code == 429:
+            return  # others use the key too; whether it plays is no question to the key
+        answer = _read(told, dict[str, Any])
         for part in (answer.get("ingest") or {}, answer.get("encoding") or {}):
             if failed := part.get("error"):
                 raise CommandFailed(f"{video.video_id}: {failed.get('title')} {failed.get('detail') or ''}".strip())

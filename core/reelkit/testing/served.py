@@ -18,6 +18,8 @@ from reelkit.testing.processes import Process, answers_http, free_ports, run_pro
 
 __all__ = ["ServedSite", "served_site"]
 
+UNHURRIED = {"REELKIT_TIERS__STANDARD__LIMIT": "1000000"}
+"""Tests ask more often than the 100 requests a minute of a key; those of limits have tiers of their own."""
 REELKIT = [sys.executable, "-m", "reelkit"]
 
 
@@ -30,7 +32,13 @@ class ServedSite:
         (self.port,) = free_ports(1)
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "server.log"
-        self._environment = {**os.environ, "REELKIT_LOG": "json", **environment, "REELKIT_SITE__BASE_URL": self.url}
+        self._environment = {
+            **os.environ,
+            "REELKIT_LOG": "json",
+            **UNHURRIED,
+            **environment,
+            "REELKIT_SITE__BASE_URL": self.url,
+        }
         self._running: AbstractContextManager[Process] | None = None
         self.process: Process | None = None
         folder.mkdir(parents=True, exist_ok=True)

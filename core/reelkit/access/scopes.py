@@ -1,0 +1,36 @@
+"""What a credential may do: words such as `videos:read`, one for each group of operations.
+
+A word is the object and `read` or `write`; `*` stands for either side (`videos:*`, `*:read`) or, alone, for everything. What
+an operation needs follows from its method and path, so that a new one is guarded without being listed here: only what
+is said below is let through for a session token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["SESSION", "grants", "needed"]
+
+SESSION = ("videos:read", "players:read", "watermarks:read", "summaries:read", "data:read", "api:read")
+"""What a session token may do, as far as its key may: read and play. Not among it: whatever shows a secret (stream keys,
+upload tokens, signatures of webhooks), and every change. `api` is where plugins such as the stream proxy serve."""
+
+_PART_OF = {
+    "tags": "videos",
+    "discarded": "videos",
+    "upload": "videos",
+    "uploads": "videos",
+}
+"""First word of a path → the object that it is about, where they differ."""
+
+
+def needed(method: str, path: str) -> str:
+    """Return what a request needs, e.g. `videos:read` for GET /videos/vi123/status."""
+    first = path.strip("/").partition("/")[0]
+    return f"{_PART_OF.get(first, first)}:{'read' if method in ('GET', 'HEAD', 'OPTIONS') else 'write'}"
+
+
+def grants(scopes: Iterable[str], what: str) -> bool:
+    """Tell whether what is needed is among scopes."""
+    thing, _, action = what.partition(":")
+    return any(scope in ("*", what, f"{thing}:*", f"*:{action}") for scope in scopes)

@@ -1,0 +1,155 @@
+"""Counting in Valkey, for every worker of every machine: exact, by Valkey's own clock.
+
+All requests that arrive while one call is on its way share the next one, at least those of one tick of the event loop: a
+call each would cost half the rate. Who is beyond the limit stays so until the window ends, so denials need no call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from itertools import islice
+from typing import Literal
+
+from valkey.asyncio import Valkey
+from valkey.exceptions import ValkeyError
+
+from reelkit.access.windows import LocalWindows, Taken
+from reelkit.problems import NotReady
+
+__all__ = ["SharedWindows"]
+
+TIMEOUT = 0.25
+"""Seconds. By default the client waits for minutes, and a Valkey that hangs would hang the site."""
+PAUSE = 1.0
+"""Seconds without Valkey after it failed, so that not every request waits for it."""
+TOLD_EVERY = 30.0
+BATCH = 1000
+"""Names in one call."""
+DENIED = 10_000
+
+COUNT = """
+local found = {}
+for i, key in ipairs(KEYS) do
+  found[2 * i - 1] = redis.call('INCRBY', key, ARGV[2 * i - 1])
+  local left = redis.call('PTTL', key)
+  if left < 0 then
+    left = tonumber(ARGV[2 * i])
+    redis.call('PEXPIRE', key, left)
+  end
+  found[2 * i] = left
+end
+return found
+"""
+"""KEYS: names. ARGV: for each, how many requests and the window in ms. Returns for each the count and the ms left."""
+
+log = logging.getLogger("reelkit.access")
+WhenDown = Literal["count", "allow", "refuse"]
+Name = tuple[str, int]
+
+
+class SharedWindows:
+    """Counts in Valkey. when_down: count in this process, let everybody pass, or answer 503, each with a warning."""
+
+    def __init__(self, url: str, when_down: WhenDown = "count", clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = Valkey.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
+        self._script = self._client.register_script(COUNT)
+        self._when_down = when_down
+        self._clock = clock
+        self._local = LocalWindows(clock)
+        self._waiting: dict[Name, list[asyncio.Future[Taken]]] = {}
+        self._sending: asyncio.Task[None] | None = None
+        self._denied: dict[str, float] = {}
+        self._down_until = 0.0
+        self._told_at = -TOLD_EVERY
+        self.calls = 0
+        """Sent to Valkey so far."""
+
+    async def take(self, name: str, limit: int, window: int) -> Taken:
+        """Count one request. Raises NotReady when Valkey does not answer and the site is to refuse then."""
+        now = self._clock()
+        if (until := self._denied.get(name)) is not None:
+            if now < until:
+                return Taken(limit + 1, until - now)
+            del self._denied[name]
+        if now < self._down_until:
+            return self._without(name, window)
+        waiter: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault((name, window), []).append(waiter)
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send())
+        taken = await waiter
+        if taken.count > limit:
+            if len(self._denied) >= DENIED:
+                self._denied = {other: until for other, until in self._denied.items() if until > now}
+            self._denied[name] = self._clock() + taken.left
+        return taken
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
+        await self._client.aclose()
+
+    async def _send(self) -> None:
+        try:
+            await asyncio.sleep(0)  # the rest of this tick joins in
+            while self._waiting:
+                batch = dict(islice(self._waiting.items(), BATCH))
+                for name in batch:
+                    del self._waiting[name]
+                await self._ask(batch)
+        finally:
+            self._sending = None
+
+    async def _ask(self, batch: dict[Name, list[asyncio.Future[Taken]]]) -> None:
+        """Count a batch with one call and tell everybody who waits for it."""
+        arguments = [number for (_, window), waiters in batch.items() for number in (len(waiters), window * 1000)]
+        try:
+            self.calls += 1
+            # The client's own limit is for one read of the socket; a reply that trickles in would take longer.
+            async with asyncio.timeout(2 * TIMEOUT):
+                found = await self._script(keys=[f"reelkit:limit:{name}" for name, _ in batch], args=arguments)
+        except (ValkeyError, OSError, TimeoutError) as error:
+            self._fail(error)
+            found = None
+        except BaseException:
+            for waiters in batch.values():
+                for waiter in waiters:
+                    waiter.cancel()
+            raise
+        for place, ((name, window), waiters) in enumerate(batch.items()):
+            for number, waiter in enumerate(waiters):
+                with contextlib.suppress(asyncio.InvalidStateError):  # the client went away meanwhile
+                    if found is not None:
+                        count = found[2 * place] - len(waiters) + number + 1
+                        waiter.set_result(Taken(count, found[2 * place + 1] / 1000))
+                        continue
+                    try:
+                        waiter.set_result(self._without(name, window))
+                    except NotReady as refused:
+                        waiter.set_exception(refused)
+
+    def _without(self, name: str, window: int) -> Taken:
+        """Decide while Valkey does not answer. Raises NotReady."""
+        if self._when_down == "refuse":
+            raise NotReady(detail="The rate limits cannot be checked now.")
+        return self._local.count(name, window) if self._when_down == "count" else Taken(0, float(window))
+
+    def _fail(self, error: Exception) -> None:
+        now = self._clock()
+        self._down_until = now + PAUSE
+        if now - self._told_at >= TOLD_EVERY:
+            self._told_at = now
+            meanwhile = {
+                "count": "each process counts rate limits by itself",
+                "allow": "rate limits are not checked",
+                "refuse": "requests are refused",
+            }
+            log.warning(
+                "Valkey does not answer (%s); meanwhile %s", error or type(error).__name__, meanwhile[self._when_down]
+            )

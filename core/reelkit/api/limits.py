@@ -1,0 +1,29 @@
+"""Rate limits over HTTP: counted when it is known who asks, told with every answer to them, errors too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar.types import Message, Scope
+
+from reelkit.access.limits import RateLimits, kind_of
+from reelkit.access.principal import Principal
+
+__all__ = ["count", "tell_allowance"]
+
+ALLOWANCE = "reelkit.allowance"
+"""Where a request keeps it."""
+
+
+async def count(limits: RateLimits, scope: Any, principal: Principal) -> None:
+    """Count a request. scope: of ASGI. Raises TooManyRequests, NotReady."""
+    allowance = await limits.take(principal, kind_of(scope["method"], scope["path"]))
+    scope[ALLOWANCE] = allowance
+    if not allowance.allowed:
+        raise allowance.problem()
+
+
+async def tell_allowance(message: Message, scope: Scope) -> None:
+    """Add the headers to an answer, if its request was counted."""
+    if message["type"] == "http.response.start" and (allowance := scope.get(ALLOWANCE)) is not None:
+        message["headers"] = [*message.get("headers", ()), *allowance.headers()]  # type: ignore[attr-defined]  # put there above
