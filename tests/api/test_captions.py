@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from pathlib import Path
@@ -224,3 +225,20 @@ def test_every_player_finds_captions_in_the_manifest(site: ServedSite, sample_h2
     assert httpx.get(segment).text == VTT
     assert httpx.get(f"{site.url}/vod/{video}/hls/captions/de.m3u8").status_code == 404
     assert httpx.get(f"{site.url}/vod/{video}/hls/captions/es.m3u8").status_code == 404
+
+
+def test_captions_of_a_private_video_are_for_its_session_alone(site: ServedSite, sample_h264: Path) -> None:
+    video = site.new_video("Private", public=False)
+    send(site, video, "en")
+    assert site.upload(video, sample_h264).status_code == 201
+    site.wait(video, lambda status: status["encoding"]["playable"])
+    manifest = site.client.get(f"/videos/{video}").json()["assets"]["hls"]
+    assert httpx.get(f"{site.url}/vod/{video}/captions/en.vtt").status_code == 404
+
+    first = httpx.get(manifest)
+
+    assert first.status_code == 200
+    (uri,) = re.findall(r'TYPE=SUBTITLES.*URI="([^"]*)"', first.text)
+    playlist = httpx.get(urljoin(str(first.url), uri))
+    (segment,) = [line for line in playlist.text.splitlines() if not line.startswith("#")]
+    assert httpx.get(urljoin(str(playlist.url), segment)).text == VTT
