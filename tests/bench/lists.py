@@ -70,8 +70,13 @@ async def rows(kind: str) -> AsyncIterator[Row]:
         figure = await typical(take) / first
         yield Row(topic="lists", name=f"{kind}: {name}", figure=figure, unit="x page 1", limit="≤ 10", beside=beside)
     both = VideoFilter(tags=("t3",), metadata=(Metadata("k", "v3"),))
+    start = time.perf_counter()
+    await videos.page(SCOPE, both)
+    counting = (time.perf_counter() - start) * 1000
     figure = await typical(lambda: videos.page(SCOPE, both)) / first
-    yield Row(topic="lists", name=f"{kind}: page 1 by tag and metadata", figure=figure, unit="x page 1", beside=beside)
+    name = f"{kind}: page 1 by tag and metadata, counted in the last 10 s"
+    beside += f"; when they must be counted: {counting:.0f} ms"
+    yield Row(topic="lists", name=name, figure=figure, unit="x page 1", limit="≤ 10", beside=beside)
 
 
 async def typical(take: Callable[[], Awaitable[object]]) -> float:

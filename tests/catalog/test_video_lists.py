@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import Literal, get_args
 
@@ -73,6 +74,23 @@ async def test_every_order_is_exact_after_any_change(database: Database, scope: 
     assert all(row["cut"] > 3 for row in counted)
     gone = await videos.page(scope, discarded=True, page_size=100)
     assert (gone.total, sorted(video.video_id for video in gone.items)) == (len(hidden), sorted(hidden))
+
+
+@pytest.mark.usefixtures("short")
+async def test_changes_side_by_side_are_all_counted(database: Database, scope: Scope) -> None:
+    async def live(n: int) -> None:
+        video = await videos.create(scope, NewVideo(title=str(n % 5), tags=("all", str(n % 3))))
+        await videos.update(scope, video.video_id, VideoEdit(title=str(n % 7), tags=("all", "new")))
+        if n % 2:
+            await videos.delete(scope, video.video_id)
+
+    await asyncio.gather(*(live(n) for n in range(40)))
+
+    counted = await database.fetch("SELECT sort, SUM(total) AS total FROM video_rank GROUP BY sort")
+    assert {row["sort"]: row["total"] for row in counted} == dict.fromkeys(ranks.SORTS, 20)
+    assert (await labels.tags(scope)).items == (labels.Tag("all", 20), labels.Tag("new", 20))
+    for sort_by in get_args(SortBy):
+        assert len({video.video_id for video in await everything(scope, sort_by, "desc", 3)}) == 20
 
 
 @pytest.mark.usefixtures("short")

@@ -102,8 +102,10 @@ async def _bring(runtime: Runtime, job: JobContext, video: Video, source: Source
             raise PermanentFailure("The source of the other video is gone.") from error
         except StorageFull as error:
             raise PermanentFailure("There is no room left for this file.") from error
-    if await sources.uploaded(source.scope, source, stored.size, digest.hexdigest()):
-        await announce(runtime, SourceUploaded(**facts(source), size=stored.size))
+    if not await sources.uploaded(source.scope, source, stored.size, digest.hexdigest()):
+        # A process that started meanwhile took it for an upload that nobody feeds.
+        raise OutboundFailed("The source was given up while it was brought here.")
+    await announce(runtime, SourceUploaded(**facts(source), size=stored.size))
 
 
 async def _open(runtime: Runtime, video: Video, opened: AsyncExitStack) -> tuple[int | None, AsyncIterator[bytes]]:

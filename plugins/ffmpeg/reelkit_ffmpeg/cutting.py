@@ -1,4 +1,4 @@
-"""A part of a source as a file of its own: copied where it starts at the beginning, else encoded so well that nobody sees it."""
+"""A part of a source as a file of its own: copied if it starts at the beginning, else encoded so that nobody sees it."""
 
 from __future__ import annotations
 
