@@ -1,12 +1,17 @@
-"""What webhooks are sent: the contract's `webhookPayloads`, field by field."""
+"""What webhooks are sent, field by field as the contract's `webhookPayloads`; and that nothing noted is forgotten."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
+from reelkit.catalog import webhook_deliveries
+from reelkit.catalog import webhooks as catalogued
+from reelkit.catalog.scope import Scope
 from reelkit.interfaces.event import (
     WEBHOOK_EVENTS,
     CaptionGenerated,
@@ -17,7 +22,11 @@ from reelkit.interfaces.event import (
     SourceRecorded,
     SummaryGenerated,
 )
+from reelkit.jobs import webhooks
+from reelkit.jobs.runtime import running
 from reelkit.jobs.webhooks import webhook_body
+from reelkit.plugins import load_plugins
+from reelkit.site import Network, Site
 
 FACTS: dict[str, Any] = {
     "project": "p",
@@ -62,3 +71,35 @@ def test_a_body_has_the_fields_of_the_contract(event: Event, fields: dict[str, s
 
 def test_every_event_that_can_be_asked_for_has_a_body() -> None:
     assert {fields["type"] for _, fields in BODIES} == set(WEBHOOK_EVENTS)
+
+
+async def test_a_delivery_whose_process_died_before_it_was_tried_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = asyncio.Event()
+
+    async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        told.set()
+        writer.close()
+
+    monkeypatch.setattr(webhooks, "STRANDED", timedelta(0))
+    scope = Scope("default", "production")
+    async with await asyncio.start_server(receive, "127.0.0.1", 0) as server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        site = Site(folder=tmp_path, network=Network(allow_private=(address,)))
+        async with running(site, load_plugins(site)) as runtime:
+            webhook = await catalogued.create(scope, f"http://{address}/", ("video.source.recorded",))
+            assert webhook is not None
+            noted = await webhook_deliveries.enter(scope, webhook.id, "video.source.recorded", "{}")
+            assert noted is not None
+
+            await webhooks.keep_deliveries(runtime)
+
+            await asyncio.wait_for(told.wait(), 10)
+            assert (await runtime.engine.wait("webhook", noted.id, 10)).state == "done"
+            found = await webhook_deliveries.get(scope, noted.id)
+            assert found is not None and (found.status, found.response_code) == ("delivered", 204)
+            await webhooks.keep_deliveries(runtime)
+            assert await webhook_deliveries.get(scope, noted.id) == found

@@ -127,6 +127,7 @@ REFUSED = {
     "port 65536": "http://example.org:65536/",
     "a negative port": "http://example.org:-1/",
     "a port of words": "http://example.org:http/",
+    "punycode of nothing": "http://xn--a/",
     "a long name": f"http://{'a.' * 130}org/",
     "a long URL": "http://example.org/" + "a" * 9000,
 }
@@ -151,6 +152,19 @@ def test_an_odd_url_is_refused_with_a_sentence(url: str) -> None:
 )
 def test_a_url_is_read_the_way_it_is_called(url: str, read: str) -> None:
     assert str(checked_url(url).copy_with(fragment=None)) == read
+
+
+URLISH = st.text("nxhtps:/@[]%.\\?#&=-_x0127fe\u3002\uff11\u00fc\u212a\ufeff\u200d \t\n", max_size=40)
+
+
+@given(st.one_of(st.text(max_size=60), st.builds("http://{}".format, URLISH), URLISH))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        url = checked_url(text)
+    except OutboundRefused:
+        return
+    assert url.scheme in ("http", "https") and url.host and not url.userinfo
+    assert checked_url(str(url)) == url
 
 
 def test_every_spelling_that_the_system_takes_for_loopback_is_refused_or_inside() -> None:

@@ -119,6 +119,10 @@ async def test_a_redirect_to_another_host_takes_no_credentials_along(host: Any, 
         "gopher://127.0.0.1:{port}/b",
         "http://inside.test:{port}/b",
         "http://[broken/",
+        "http://xn--a/",
+        "http://\u2460/",
+        "http://a:99999/",
+        "http://example.org/" + "a" * 70_000,
     ],
 )
 async def test_a_redirect_to_where_nobody_may_go_is_refused(
@@ -170,6 +174,8 @@ SLOW = {
     "not HTTP": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
     "nothing at all": b"",
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 5\r\n\r\nxxxxx",
+    "a length of 5,000 digits": b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+    "a header that is none": b"HTTP/1.1 200 OK\r\n\x00\xff: \x01\r\n\r\n",
     "a head of 1 MB": b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000,
     "unpacked by nobody": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(bytes(1_000_000)),
 }

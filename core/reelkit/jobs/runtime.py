@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from reelkit.access.playback import PlaybackRights
+from reelkit.catalog import webhook_deliveries
 from reelkit.catalog.database import Database, migrate, open_database
 from reelkit.interfaces.storage import Storage
 from reelkit.interfaces.transcoder import Transcoder
@@ -57,6 +58,7 @@ async def running(site: Site, plugins: Plugins, *, run_jobs: bool = True) -> Asy
         held.append(runtime)
         engine.schedule("reelkit.expire", EVERY, lambda: expire(runtime))
         engine.schedule("reelkit.webhooks", webhooks.EVERY, lambda: webhooks.keep_deliveries(runtime))
+        engine.schedule("reelkit.webhook-log", 3600.0, webhook_deliveries.prune)
         await engine.start(run=run_jobs)
         opened.push_async_callback(engine.stop)
         yield runtime

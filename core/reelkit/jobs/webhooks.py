@@ -30,7 +30,7 @@ PAUSE = 3.0
 LIMITS = OutboundLimits(connect=5.0, read=10.0, total=10.0, redirects=0)
 """A redirect is an answer above 299: a failure like others, and not followed."""
 EVERY = 60.0
-"""Seconds between two looks for deliveries without a job, and at the length of the log."""
+"""Seconds between two looks for deliveries without a job."""
 STRANDED = timedelta(minutes=5)
 """Longer than all tries of one delivery take."""
 
@@ -103,7 +103,7 @@ async def delivery_failed(_: Runtime, payload: dict[str, Any], reason: str) -> N
 
 
 async def keep_deliveries(runtime: Runtime) -> None:
-    """Take up the deliveries that no job takes care of, and forget old ones."""
+    """Take up the deliveries that no job takes care of: their process died in between."""
     for delivery in await webhook_deliveries.stranded(STRANDED):
         status = await runtime.engine.status("webhook", delivery.id)
         if status is None:
@@ -111,7 +111,6 @@ async def keep_deliveries(runtime: Runtime) -> None:
         elif status.final:
             reason = status.failure or "The delivery was given up."
             await webhook_deliveries.finish(delivery.scope, delivery.id, "failed", reason)
-    await webhook_deliveries.prune()
 
 
 async def _try(outbound: Outbound, webhook: Webhook, delivery: Delivery) -> tuple[int | None, str | None, bool]:

@@ -31,6 +31,7 @@ def checked_url(text: str) -> httpx.URL:
     try:
         url = httpx.URL(text)
         host = url.raw_host.decode("ascii").lower()
+        url.host  # noqa: B018  raises for a label xn--… that stands for nothing, which would be asked for later
     except (httpx.InvalidURL, ValueError) as error:
         raise OutboundRefused("The URL cannot be read.") from error
     if url.scheme not in ("http", "https"):
