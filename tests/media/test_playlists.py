@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reelkit.media.playlists import AudioRendition, Segment, Variant, master_playlist, media_playlist
+from reelkit.media.playlists import (
+    AudioRendition,
+    Segment,
+    Subtitles,
+    Variant,
+    master_playlist,
+    media_playlist,
+    text_playlist,
+)
 
 TOP = Variant(
     uri="top/v0/playlist.m3u8", bandwidth=5_000_000, average_bandwidth=4_000_000, codecs="avc1.640028",
@@ -149,3 +157,36 @@ def test_an_event_playlist_may_be_empty_at_first() -> None:
 def test_what_would_break_a_media_playlist_is_an_error(segments: list[Segment], options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"playlist|segment|target"):
         media_playlist(segments, **{"init": "init.mp4", **options})  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_captions_are_a_group_that_every_variant_names() -> None:
+    captions = [
+        Subtitles(uri="captions/en.m3u8", name="English", language="en"),
+        Subtitles(uri="captions/en-US-POSIX.m3u8", name="English", language="en-US-POSIX", default=True),
+        Subtitles(uri="captions/x.m3u8", name='"\r\n#EXT', language="x"),
+    ]
+    lines = master_playlist([LOW, TOP], [ENGLISH], captions).splitlines()
+    assert [line for line in lines if "TYPE=SUBTITLES" in line] == [
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="English",LANGUAGE="en",DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,'
+        'URI="captions/en.m3u8"',
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="English [en-US-POSIX]",LANGUAGE="en-US-POSIX",DEFAULT=YES,'
+        'AUTOSELECT=YES,FORCED=NO,URI="captions/en-US-POSIX.m3u8"',
+        '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="\'  #EXT",LANGUAGE="x",DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,'
+        'URI="captions/x.m3u8"',
+    ]
+    variants = [line for line in lines if line.startswith("#EXT-X-STREAM-INF")]
+    assert len(variants) == 2 and all('AUDIO="audio",SUBTITLES="text"' in line for line in variants)
+
+
+@pytest.mark.parametrize(("duration", "target"), [(0.2, 1), (59.5, 60), (86400.0, 86400)])
+def test_a_file_of_captions_is_one_segment(duration: float, target: int) -> None:
+    assert text_playlist("../../captions/en.vtt", duration).splitlines() == [
+        "#EXTM3U",
+        "#EXT-X-VERSION:7",
+        f"#EXT-X-TARGETDURATION:{target}",
+        "#EXT-X-MEDIA-SEQUENCE:0",
+        "#EXT-X-PLAYLIST-TYPE:VOD",
+        f"#EXTINF:{duration:.6f},",
+        "../../captions/en.vtt",
+        "#EXT-X-ENDLIST",
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -99,9 +100,10 @@ async def _text(runtime: Runtime, wanted: Summary) -> tuple[TextTrack | None, st
     listed = await text_tracks.page(wanted.scope, wanted.video_id, "caption", 1, 100)
     for track in sorted(listed.items, key=lambda track: not track.shown):
         try:
-            text = spoken((await content(runtime.storage, track.storage_key)).decode("utf-8", "replace"))
+            file = await content(runtime.storage, track.storage_key)
         except NotStored:
             continue  # replaced just now
+        text = await asyncio.to_thread(spoken, file.decode("utf-8", "replace"))
         if len(text) > len(found[1]):
             found = track, text
         if len(text.split()) >= FEWEST_WORDS:
