@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,6 +24,8 @@ class Web:
     def __init__(self, film: bytes) -> None:
         self.asked: list[str] = []
         self.failures = 0
+        self.going_on = threading.Event()
+        self.hung_up = threading.Event()
         web = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -31,6 +34,8 @@ class Web:
                 if self.path == "/flaky.mp4" and web.failures:
                     web.failures -= 1
                     self.answer(503, b"")
+                elif self.path == "/slow.mp4":
+                    self.slowly(film)
                 elif self.path.endswith(".mp4"):
                     self.answer(200, film)
                 elif self.path == "/empty":
@@ -58,6 +63,21 @@ class Web:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def slowly(self, body: bytes) -> None:
+                """Send a half, and the other a little at a time until told to go on."""
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body[: len(body) // 2])
+                rest = body[len(body) // 2 :]
+                try:
+                    while len(rest) > 1 and not web.going_on.wait(0.1):
+                        self.wfile.write(rest[:1])
+                        rest = rest[1:]
+                    self.wfile.write(rest)
+                except OSError:
+                    web.hung_up.set()
 
             def log_message(self, *_: Any) -> None: ...
 
@@ -144,6 +164,44 @@ def test_a_host_that_fails_now_and_then_is_asked_again(fetching: ServedSite, web
     web.failures = 1
     assert fetching.wait(create(fetching, f"{web.url}/flaky.mp4"), ended)["encoding"]["playable"]
     assert web.asked.count("/flaky.mp4") == 2
+
+
+def test_a_fetch_outlives_a_kill(fetching: ServedSite, web: Web, sample_h264: Path) -> None:
+    web.going_on.clear()
+    video = create(fetching, f"{web.url}/slow.mp4")
+    wait_for(lambda: web.asked.count("/slow.mp4") == 1)
+    time.sleep(0.3)
+
+    fetching.kill()
+    web.going_on.set()
+    fetching.start()
+
+    assert fetching.wait(video, ended)["encoding"]["playable"]
+    assert web.asked.count("/slow.mp4") == 2
+    assert fetching.client.get(f"/vod/{video}/mp4/source.mp4").content == sample_h264.read_bytes()
+
+
+def test_a_deleted_video_is_fetched_no_further(fetching: ServedSite, web: Web) -> None:
+    web.going_on.clear()
+    web.hung_up.clear()
+    before = web.asked.count("/slow.mp4")
+    video = create(fetching, f"{web.url}/slow.mp4")
+    wait_for(lambda: web.asked.count("/slow.mp4") == before + 1)
+
+    assert fetching.client.delete(f"/videos/{video}").status_code == 204
+
+    assert web.hung_up.wait(10)
+    time.sleep(3)
+    assert web.asked.count("/slow.mp4") == before + 1
+    folder = fetching.folder / "data" / "media"
+    assert [file for file in folder.rglob("*") if file.is_file() and video in str(file)] == []
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
