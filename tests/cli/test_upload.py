@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from reelkit.cli import sending
 
 ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("REELKIT_")}
 
@@ -51,17 +52,31 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @contextmanager
-def cutting(url: str, cuts: list[int | None]) -> Iterator[str]:
-    """Run a TCP proxy that breaks its first connections after so many bytes from the client; None lets one live."""
+def counting(url: str) -> Iterator[tuple[str, Callable[[], int]]]:
+    """Run a TCP proxy that counts the bytes from the client."""
+    passed: list[int] = []
+    with cutting(url, [], passed.append) as proxy:
+        yield proxy, lambda: sum(passed)
+
+
+@contextmanager
+def cutting(url: str, cuts: list[int | None], seen: Callable[[int], None] = lambda _: None) -> Iterator[str]:
+    """Run a TCP proxy that breaks its first connections after so many bytes from the client; None lets one live.
+
+    seen: told of each chunk from the client, in bytes.
+    """
     target = urlsplit(url)
     loop = asyncio.new_event_loop()
     port: list[int] = []
     up = threading.Event()
 
-    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None) -> None:
+    async def pass_on(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None, seen: Callable[[int], None]
+    ) -> None:
         passed = 0
         while chunk := await reader.read(65536):
             passed += len(chunk)
+            seen(len(chunk))
             if limit is not None and passed > limit:
                 return
             writer.write(chunk)
@@ -71,8 +86,8 @@ def cutting(url: str, cuts: list[int | None]) -> Iterator[str]:
         limit = cuts.pop(0) if cuts else None
         behind_reader, behind = await asyncio.open_connection(target.hostname, target.port)
         directions = [
-            asyncio.ensure_future(pass_on(reader, behind, limit)),
-            asyncio.ensure_future(pass_on(behind_reader, writer, None)),
+            asyncio.ensure_future(pass_on(reader, behind, limit, seen)),
+            asyncio.ensure_future(pass_on(behind_reader, writer, None, lambda _: None)),
         ]
         await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
         for direction in directions:
@@ -124,6 +139,69 @@ def test_a_connection_that_breaks_is_taken_up_again(run: Any, served: Served, sa
     status = served.get(f"/videos/{json.loads(sent.stdout)['video_id']}/status")
     assert status["ingest"]["filesize"] == sample_h264.stat().st_size
     assert status["encoding"]["playable"] is True
+
+
+@pytest.fixture(scope="module")
+def long_film(sample_h264: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A playable MP4 of 150 MiB, most of it a hole."""
+    made = tmp_path_factory.mktemp("long") / "long.mp4"
+    content = sample_h264.read_bytes()
+    missing = 150 * 2**20 - len(content)
+    made.write_bytes(content + missing.to_bytes(4, "big") + b"free")
+    os.truncate(made, 150 * 2**20)
+    return made
+
+
+def test_of_a_long_film_only_the_rest_is_sent_after_a_break(run: Any, served: Served, long_film: Path) -> None:
+    with cutting(served.url, [100 * 2**20, None]) as url:
+        sent = run("upload", long_film, "--url", url, "--key", served.key, "--json")
+    assert sent.returncode == 0, sent.stderr
+    assert "The connection broke at" in sent.stderr and "Going on with what is missing, 2 of 6." in sent.stderr
+    status = served.get(f"/videos/{json.loads(sent.stdout)['video_id']}/status")
+    size = long_film.stat().st_size
+    assert status["ingest"]["filesize"] == size and status["encoding"]["playable"] is True
+    assert status["ingest"]["receivedBytes"] == [{"from": 0, "to": size - 1, "total": size}]
+
+
+def test_a_long_film_goes_on_where_another_run_was_killed(run: Any, served: Served, long_film: Path) -> None:
+    video = urllib.request.Request(
+        f"{served.url}/videos",
+        data=b'{"title": "Long"}',
+        headers={"Authorization": f"Bearer {served.key}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(video, timeout=10) as answer:
+        id = json.load(answer)["videoId"]
+    command = [sys.executable, "-P", "-m", "reelkit", "upload", str(long_film), "--url", served.url, "--key", served.key]
+    with subprocess.Popen([*command, "--video", id], env=ENVIRON, stderr=subprocess.DEVNULL) as first:
+        while not (served.get(f"/videos/{id}/status").get("ingest") or {}).get("receivedBytes"):
+            assert first.poll() is None
+        first.kill()
+    there = served.get(f"/videos/{id}/status")["ingest"]["receivedBytes"]
+    passed = 0
+    with counting(served.url) as (url, count):
+        sent = run("upload", long_film, "--url", url, "--key", served.key, "--json", "--video", id)
+        passed = count()
+    assert sent.returncode == 0, sent.stderr
+    rest = long_film.stat().st_size - sum(stretch["to"] + 1 - stretch["from"] for stretch in there)
+    assert rest <= passed < rest + 2**20
+    assert served.get(f"/videos/{id}/status")["encoding"]["playable"] is True
+
+
+@pytest.mark.parametrize(
+    ("arrived", "expected"),
+    [
+        ([], [(0, 64), (64, 128), (128, 150)]),
+        ([(0, 64)], [(64, 128), (128, 150)]),
+        ([(64, 128)], [(0, 64), (128, 150)]),
+        ([(0, 10), (80, 150)], [(10, 74), (74, 80)]),
+        ([(0, 10), (78, 150)], [(10, 78)]),
+        ([(0, 150)], []),
+    ],
+)
+def test_the_parts_to_send_are_what_is_missing(arrived: list[tuple[int, int]], expected: list[tuple[int, int]]) -> None:
+    mib = 2**20
+    found = sending.missing([(start * mib, stop * mib) for start, stop in arrived], 150 * mib)
+    assert found == [(start * mib, stop * mib) for start, stop in expected]
 
 
 def test_a_stopped_upload_goes_on_with_its_video(run: Any, served: Served, sample_h264: Path) -> None:

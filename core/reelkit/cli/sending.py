@@ -14,7 +14,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import httpx
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from reelkit.cli.failure import CommandFailed
 
@@ -22,6 +22,10 @@ __all__ = ["Assets", "Sender", "Sent", "Video"]
 
 CHUNK = 1024 * 1024
 ATTEMPTS = 6
+PART = 64 * 1024**2
+"""Bytes of one request; what a broken one brought is sent again. Smaller files go in one request."""
+SMALLEST_PART = 5 * 1024**2
+"""Bytes of every part but the last: what sites insist on."""
 POLL = 0.02
 """Seconds between two looks at whether it plays; doubled each time up to POLL_AT_MOST."""
 POLL_AT_MOST = 0.5
@@ -99,14 +103,16 @@ class Sender:
         try:
             for attempt in range(1, ATTEMPTS + 1):
                 try:
-                    if (video_id or attempt > 1) and await self._has_arrived(video, size):
+                    arrived = await self._arrived(video, size) if video_id or attempt > 1 else []
+                    if arrived == [(0, size)]:
                         _tell("Every byte has arrived already.")
                         return Sent(video, size, (at := time.monotonic()) - start, at)
-                    return Sent(video, size, (at := await self._send_once(file, size, video)) - start, at)
+                    return Sent(video, size, (at := await self._send_missing(file, size, video, arrived)) - start, at)
                 except ConnectionLost as lost:
                     if attempt == ATTEMPTS:
                         raise CommandFailed(f"{lost}. {_again(file, video)}") from None
-                    _tell(f"{lost}. Sending it again from the start, {attempt + 1} of {ATTEMPTS}.")
+                    how = "Sending it again from the start" if size <= PART else "Going on with what is missing"
+                    _tell(f"{lost}. {how}, {attempt + 1} of {ATTEMPTS}.")
                     await asyncio.sleep(min(2**attempt, 30))
         except (KeyboardInterrupt, asyncio.CancelledError):
             _tell(_again(file, video))
@@ -145,45 +151,63 @@ class Sender:
             raise CommandFailed(f"{self._url} does not answer ({_reason(error)}). Is the site up, and this --url?") from None
         return video
 
-    async def _has_arrived(self, video: Video, size: int) -> bool:
-        """Tell whether the site has every byte already, as after an answer that was lost. Raises ConnectionLost."""
+    async def _arrived(self, video: Video, size: int) -> list[tuple[int, int]]:
+        """Return what the site has already, as stretches of bytes in order. Raises ConnectionLost, CommandFailed."""
         try:
             answer = _read(await self._client.get(f"/videos/{video.video_id}/status"), dict[str, Any])
         except httpx.TransportError as error:
             raise ConnectionLost(f"The site does not answer ({_reason(error)})") from None
         ingest = answer.get("ingest") or {}
-        if ingest.get("status") not in ("uploaded", "ingesting", "ingested"):
-            return False
+        if ingest.get("error") or not ingest:
+            return []
         if ingest.get("filesize") not in (None, size):
             raise CommandFailed(f"{video.video_id} has another file already, of {ingest['filesize']} bytes")
-        return True
+        if ingest.get("status") in ("uploaded", "ingesting", "ingested"):
+            return [(0, size)]
+        if (ingest.get("receivedParts") or {}).get("parts"):
+            raise CommandFailed(f"{video.video_id} is being uploaded in numbered parts: go on with the program that began")
+        return [(stretch["from"], stretch["to"] + 1) for stretch in ingest.get("receivedBytes") or ()]
 
-    async def _send_once(self, file: Path, size: int, video: Video) -> float:
-        """Send every byte and return when the last one left. Raises ConnectionLost, CommandFailed."""
-        left_at = 0.0
+    async def _send_missing(self, file: Path, size: int, video: Video, arrived: list[tuple[int, int]]) -> float:
+        """Send every byte that is not there and return when the last one left. Raises ConnectionLost, CommandFailed."""
         with self._progress as progress:
-            task = progress.add_task(file.name, total=size)
-
-            async def body() -> AsyncIterator[bytes]:
-                nonlocal left_at
-                with file.open("rb") as source:
-                    while chunk := await asyncio.to_thread(source.read, CHUNK):
-                        yield chunk
-                        progress.advance(task, len(chunk))
-                left_at = time.monotonic()
-
+            task = progress.add_task(file.name, total=size, completed=sum(stop - start for start, stop in arrived))
             try:
-                answer = await self._client.post(
-                    f"/videos/{video.video_id}/source",
-                    params={"filename": file.name},
-                    content=body(),
-                    headers={"Content-Type": "video/mp4", "Content-Length": str(size)},
-                )
-            except httpx.TransportError as error:
-                done = int(100 * progress.tasks[-1].completed / size)
-                raise ConnectionLost(f"The connection broke at {done} % ({_reason(error)})") from None
+                if not arrived and size <= PART:
+                    return await self._send_part(file, 0, size, size, video, task)
+                left_at = 0.0
+                for start, stop in missing(arrived, size):
+                    left_at = await self._send_part(file, start, stop, size, video, task)
+                return left_at
             finally:
                 progress.remove_task(task)
+
+    async def _send_part(self, file: Path, start: int, stop: int, size: int, video: Video, task: TaskID) -> float:
+        left_at = 0.0
+
+        async def body() -> AsyncIterator[bytes]:
+            nonlocal left_at
+            with file.open("rb") as source:
+                source.seek(start)
+                left = stop - start
+                while left and (chunk := await asyncio.to_thread(source.read, min(CHUNK, left))):
+                    yield chunk
+                    left -= len(chunk)
+                    self._progress.advance(task, len(chunk))
+            left_at = time.monotonic()
+
+        headers = {"Content-Type": "video/mp4", "Content-Length": str(stop - start)}
+        if (start, stop) != (0, size):
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"
+        try:
+            answer = await self._client.post(
+                f"/videos/{video.video_id}/source", params={"filename": file.name}, content=body(), headers=headers
+            )
+        except httpx.TransportError as error:
+            done = int(100 * self._progress.tasks[-1].completed / size)
+            raise ConnectionLost(f"The connection broke at {done} % ({_reason(error)})") from None
+        if answer.status_code == 503:
+            raise ConnectionLost("The site cannot take it now")
         if answer.status_code == 400 and answer.json().get("type", "").endswith("/video-source-already-uploaded"):
             # The site may still hold the broken upload for a moment; what it has is asked for again.
             raise ConnectionLost("The site is still busy with the earlier upload")
@@ -236,6 +260,22 @@ def _read(answer: httpx.Response, kind: type[Any]) -> Any:
         text = f"{answer.url} answered {answer.status_code}. Is it --url?"
     hint = " Make a key with: reelkit keys create --site DIR --name NAME" if answer.status_code == 401 else ""
     raise Refused(f"{text}{hint}")
+
+
+def missing(arrived: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:
+    """Return the parts to send, as stretches of bytes in order: of PART bytes, and none too small for sites if avoidable.
+
+    arrived: stretches that are there, in order.
+    """
+    parts: list[tuple[int, int]] = []
+    at = 0
+    for start, stop in [*arrived, (size, size)]:
+        while at < start:
+            end = start if start - at < PART + SMALLEST_PART else at + PART
+            parts.append((at, end))
+            at = end
+        at = stop
+    return parts
 
 
 def _first_parts(playlist: str) -> list[str]:
