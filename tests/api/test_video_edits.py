@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -57,6 +58,23 @@ def test_a_changed_video_is_found_by_what_it_became(site: ServedSite) -> None:
     assert found(**{"tags[]": "patched", "sortBy": "title"}) == [video, later]
     assert found(**{"tags[]": "patched", "sortBy": "createdAt"}) == [later, video]
     assert found(**{"tags[]": "patched", "sortBy": "updatedAt"}) == [video, later]
+
+
+def test_the_mp4_file_comes_and_goes_with_its_switch(site: ServedSite, sample_h264: Path) -> None:
+    video = site.new_video("downloadable")
+    site.upload(video, sample_h264)
+    site.wait(video, lambda status: bool(status["encoding"]["playable"]))
+    path = f"/vod/{video}/mp4/source.mp4"
+
+    for wanted, answered in ((False, 404), (True, 200)):
+        shown = site.client.patch(f"/videos/{video}", json={"mp4Support": wanted}).json()
+        assert ("mp4" in shown["assets"]) is wanted
+        deadline = time.monotonic() + 5
+        while site.client.get(path).status_code != answered:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        kinds = {quality["type"] for quality in site.status(video)["encoding"]["qualities"]}
+        assert ("mp4" in kinds) is wanted
 
 
 def test_what_a_video_is_created_with_for_good_is_refused(site: ServedSite) -> None:

@@ -135,6 +135,14 @@ async def test_filters_by_several_labels_agree_however_they_are_found(
         assert await found(sort_by, tags=("two", "unheard of")) == []
 
 
+async def test_the_recordings_of_a_live_stream_are_found(database: Database, scope: Scope) -> None:
+    await videos.create(scope, NewVideo(title="other"))
+    recorded = await videos.create(scope, NewVideo(title="recorded", origin="live", live_stream_id="li1"))
+
+    assert await videos.page(scope, VideoFilter(live_stream_id="li1")) == videos.Page((recorded,), 1)
+    assert await videos.page(scope, VideoFilter(live_stream_id="li2")) == videos.Page((), 0)
+
+
 async def test_no_label_outlives_its_last_video(database: Database, scope: Scope) -> None:
     one = await videos.create(scope, NewVideo(title="1", tags=("a", "b", "a"), metadata=(Metadata("k", "v"),)))
     two = await videos.create(scope, NewVideo(title="2", tags=("b",)))
