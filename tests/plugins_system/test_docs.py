@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import reelkit
 from litestar import Litestar
 from litestar.testing import TestClient
 from reelkit import hookspecs
 from reelkit.interfaces.event import VideoPlayable
+from reelkit.interfaces.summarizer import SummaryRequest, Unprocessable
 from reelkit.plugins.checking import hook_arguments
 from reelkit.site import Network, Site
 
@@ -38,6 +40,15 @@ async def test_the_first_plugin_works_as_it_is_shown(folder: Any) -> None:
     (check,) = plugins.health_checks()
     await check.check()
     assert all(report.errors == 0 for report in plugins.report())
+
+
+async def test_a_summary_is_written_as_it_is_shown(folder: Any) -> None:
+    folder.plugin("first_words", block("plugins/first_words.py"))
+    ((_, writer),) = folder.load().answers("register_summarizer")
+    asked = SummaryRequest(video_id="vi1", title="t", text="word " * 60, language="en-GB")
+    assert (await writer.summarize(asked)).abstract == "word " * 20 + "…"
+    with pytest.raises(Unprocessable, match="not fr"):
+        await writer.summarize(msgspec.structs.replace(asked, language="fr"))
 
 
 async def test_another_host_is_asked_as_it_is_shown(tmp_path: Path) -> None:
