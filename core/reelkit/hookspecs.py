@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 import pluggy
 
+from reelkit.interfaces.access import Caller, Operation, RateDecision, SignIn
 from reelkit.interfaces.change import Change
 from reelkit.interfaces.event import Event
 from reelkit.interfaces.playback import PlaybackRequest
@@ -52,6 +53,9 @@ CONTAINED: dict[str, float] = {
 CLOSED: dict[str, float] = {
     "before_change": 5.0,
     "authorize_playback": 2.0,
+    "authenticate": 2.0,
+    "authorize": 2.0,
+    "rate_limit": 1.0,
 }
 """Hooks whose failure fails the request, since what they guard must not slip through: name → seconds of one call.
 
@@ -109,6 +113,21 @@ def after_change(change: Change, site: Site, settings: Any) -> Awaitable[None] |
 @hookspec
 def register_summarizer(site: Site, settings: Any) -> Summarizer | None:
     """Offer a writer of summaries; the first one offered writes. Since 0.1. Fails: contained, the next one is asked."""
+
+
+@hookspec
+def authenticate(request: SignIn, site: Site, settings: Any) -> Awaitable[Caller | None] | Caller | None:
+    """Say who asks, when no key or token of reelkit's does; the first answer stands. Since 0.1. Fails: the request fails."""
+
+
+@hookspec
+def authorize(operation: Operation, site: Site, settings: Any) -> Awaitable[None] | None:
+    """Refuse an operation of the API by raising a Problem; return nothing. Since 0.1. Fails: the request fails."""
+
+
+@hookspec
+def rate_limit(decision: RateDecision, site: Site, settings: Any) -> Awaitable[RateDecision | None] | RateDecision | None:
+    """Replace what the tier says to one more request. Since 0.1. Fails: the request fails."""
 
 
 @hookspec

@@ -7,13 +7,17 @@ from typing import Any
 from litestar import Request
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.types import HTTPScope
 
+from reelkit.access.asking import ask_authenticate, ask_authorize
 from reelkit.access.keys import KeyRing
 from reelkit.access.principal import Principal
 from reelkit.access.scopes import needed
 from reelkit.api.limits import count
+from reelkit.interfaces.access import SignIn
 from reelkit.jobs.runtime import Runtime
-from reelkit.problems import AccessDenied
+from reelkit.plugins import Plugins
+from reelkit.problems import AccessDenied, Unauthorized
 
 __all__ = ["DEPENDENCIES"]
 
@@ -21,12 +25,21 @@ __all__ = ["DEPENDENCIES"]
 async def principal(request: Request[Any, Any, Any], state: State) -> Principal:
     """Return who is asking, once it is clear that they may, and may now. Raises a Problem of status 401, 403 or 429."""
     keys: KeyRing = state.key_ring
+    plugins: Plugins = state.runtime.plugins
     scope = request.scope
-    found = await keys.authenticate(scope["headers"])
-    await count(state.rate_limits, scope, found)
+    try:
+        found = await keys.authenticate(scope["headers"])
+    except Unauthorized:
+        known = await _known_elsewhere(scope, state.runtime) if plugins.implements("authenticate") else None
+        if known is None:
+            raise
+        found = known
+    await count(state.rate_limits, plugins, scope, found)
     needs: str = request.route_handler.opt.get("needs") or needed(scope["method"], scope["path"])
     if not found.may(needs):
         raise AccessDenied(detail=_refusal(found, needs))
+    if plugins.implements("authorize"):
+        await ask_authorize(plugins, found, scope["method"], scope["path"], needs)
     return found
 
 
@@ -34,6 +47,14 @@ def runtime(state: State) -> Runtime:
     """Return what the process works with."""
     found: Runtime = state.runtime
     return found
+
+
+async def _known_elsewhere(scope: HTTPScope, runtime: Runtime) -> Principal | None:
+    """Return whom a plugin knows. Raises the Problem of a refusal, PluginFailed."""
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    client = scope["client"][0] if scope["client"] else ""
+    request = SignIn(method=scope["method"], path=scope["path"], headers=headers, client=client)
+    return await ask_authenticate(runtime.plugins, runtime.site, request)
 
 
 def _refusal(principal: Principal, needs: str) -> str:

@@ -6,8 +6,10 @@ from typing import Any
 
 from litestar.types import Message, Scope
 
+from reelkit.access.asking import ask_rate_limit
 from reelkit.access.limits import RateLimits, kind_of
 from reelkit.access.principal import Principal
+from reelkit.plugins import Plugins
 
 __all__ = ["count", "tell_allowance"]
 
@@ -15,9 +17,12 @@ ALLOWANCE = "reelkit.allowance"
 """Where a request keeps it."""
 
 
-async def count(limits: RateLimits, scope: Any, principal: Principal) -> None:
-    """Count a request. scope: of ASGI. Raises TooManyRequests, NotReady."""
-    allowance = await limits.take(principal, kind_of(scope["method"], scope["path"]))
+async def count(limits: RateLimits, plugins: Plugins, scope: Any, principal: Principal) -> None:
+    """Count a request. scope: of ASGI. Raises TooManyRequests, NotReady, PluginFailed."""
+    kind = kind_of(scope["method"], scope["path"])
+    allowance = await limits.take(principal, kind)
+    if plugins.implements("rate_limit"):
+        allowance = await ask_rate_limit(plugins, principal, kind, allowance)
     scope[ALLOWANCE] = allowance
     if not allowance.allowed:
         raise allowance.problem()
