@@ -22,11 +22,15 @@ async def discarded_before(moment: datetime) -> list[Video]:
 
 async def of_sandbox(moment: datetime) -> list[Video]:
     """Return some videos of sandboxes that were created before a moment."""
-    return await _some(VideoRow.environment == "sandbox", VideoRow.created_at < moment)
+    # Written out, since a parameter would not lead to the index of the sandbox.
+    return await _some(WhereRaw("video.environment = 'sandbox'"), VideoRow.created_at < moment)
 
 
 async def abandoned(moment: datetime) -> list[Video]:
-    """Return some videos that were created before a moment and have no source since then that came whole."""
+    """Return some videos that were created before a moment and have no source since then that came whole.
+
+    Walks over every video: 1 s for a million.
+    """
     alive = WhereRaw(
         "NOT EXISTS (SELECT 1 FROM source WHERE source.video_id = video.id"
         " AND (source.checksum IS NOT NULL OR source.updated_at >= {}))",

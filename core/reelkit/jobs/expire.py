@@ -1,4 +1,4 @@
-"""What is done every few minutes: remove what has outlived its time, and have done what a dead process forgot."""
+"""What is done every now and then: remove what has outlived its time, and have done what a dead process forgot."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from reelkit.jobs.thumbnail import take_wanted
 if TYPE_CHECKING:
     from reelkit.jobs.runtime import Runtime
 
-__all__ = ["EVERY", "expire"]
+__all__ = ["ABANDONED_EVERY", "EVERY", "expire", "expire_abandoned"]
 
 EVERY = 300.0
-"""Seconds between two looks."""
+ABANDONED_EVERY = 6 * 3600.0
+"""Seconds between two looks, and between two that walk over every video."""
 
 log = structlog.get_logger("reelkit.expiry")
 
@@ -27,19 +28,24 @@ log = structlog.get_logger("reelkit.expiry")
 async def expire(runtime: Runtime, now: datetime | None = None) -> None:
     """Remove what is due at a moment, now by default; the bytes are swept as those of any deletion."""
     moment = now or datetime.now(UTC)
-    videos, sandbox = runtime.site.videos, runtime.site.sandbox
-    due: tuple[tuple[str, Callable[[datetime], Awaitable[list[Video]]], timedelta], ...] = (
-        ("discarded", expiry.discarded_before, timedelta(days=videos.restore_days)),
-        ("of a sandbox", expiry.of_sandbox, timedelta(hours=sandbox.video_hours)),
-        ("abandoned", expiry.abandoned, timedelta(days=videos.abandoned_days)),
-    )
-    for why, find, age in due:
-        while some := await find(moment - age):
-            for video in some:
-                await erase(runtime, video)
-                log.info("a video has expired", video=video.video_id, project=video.project, why=why)
+    restore = timedelta(days=runtime.site.videos.restore_days)
+    await _remove(runtime, "discarded", expiry.discarded_before, moment - restore)
+    await _remove(runtime, "of a sandbox", expiry.of_sandbox, moment - timedelta(hours=runtime.site.sandbox.video_hours))
     await playback_tokens.forget_expired()
     await _catch_up(runtime)
+
+
+async def expire_abandoned(runtime: Runtime, now: datetime | None = None) -> None:
+    """Remove the videos that nobody has uploaded into, or not to the end."""
+    age = timedelta(days=runtime.site.videos.abandoned_days)
+    await _remove(runtime, "abandoned", expiry.abandoned, (now or datetime.now(UTC)) - age)
+
+
+async def _remove(runtime: Runtime, why: str, find: Callable[[datetime], Awaitable[list[Video]]], before: datetime) -> None:
+    while some := await find(before):
+        for video in some:
+            await erase(runtime, video)
+            log.info("a video has expired", video=video.video_id, project=video.project, why=why)
 
 
 async def _catch_up(runtime: Runtime) -> None:

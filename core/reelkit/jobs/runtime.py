@@ -13,7 +13,7 @@ from reelkit.interfaces.storage import Storage
 from reelkit.interfaces.transcoder import Transcoder
 from reelkit.jobs import webhooks
 from reelkit.jobs.engine import JobEngine
-from reelkit.jobs.expire import EVERY, expire
+from reelkit.jobs.expire import ABANDONED_EVERY, EVERY, expire, expire_abandoned
 from reelkit.jobs.kinds import job_kinds
 from reelkit.plugins import Plugins
 from reelkit.site import Site
@@ -57,6 +57,7 @@ async def running(site: Site, plugins: Plugins, *, run_jobs: bool = True) -> Asy
         runtime = Runtime(site, database, storage, plugins.transcoder(), plugins, engine, rights)
         held.append(runtime)
         engine.schedule("reelkit.expire", EVERY, lambda: expire(runtime))
+        engine.schedule("reelkit.expire-abandoned", ABANDONED_EVERY, lambda: expire_abandoned(runtime))
         engine.schedule("reelkit.webhooks", webhooks.EVERY, lambda: webhooks.keep_deliveries(runtime))
         engine.schedule("reelkit.webhook-log", 3600.0, webhook_deliveries.prune)
         await engine.start(run=run_jobs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import pytest
 from reelkit.catalog import doomed, sources, videos, work
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.sources import Source
+from reelkit.catalog.sqlite import SQLite
 from reelkit.catalog.videos import NewVideo
-from reelkit.jobs.expire import expire
+from reelkit.jobs.expire import expire, expire_abandoned
 from reelkit.jobs.runtime import Runtime
 
 SCOPE, SANDBOX = Scope("default"), Scope("default", "sandbox")
@@ -68,12 +69,30 @@ async def test_each_kind_goes_when_its_time_has_come(
     before = await names()
 
     await expire(runtime, after(**age))
+    await expire_abandoned(runtime, after(**age))
 
     assert await names() == left
     assert len(await doomed.pending()) >= len(before) - len(left)
     assert await videos.get(SCOPE, full) is not None
-    await expire(runtime, after(**age))
-    assert await names() == left
+
+
+async def test_what_is_looked_for_often_is_found_by_an_index(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, Sequence[object]]] = []
+    fetch = SQLite.fetch
+
+    async def recorded(self: SQLite, sql: str, args: Sequence[object] = ()) -> list[dict[str, object]]:
+        sent.append((sql, args))
+        return await fetch(self, sql, args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SQLite, "fetch", recorded)
+        await expire(runtime)
+
+    selects = [(sql, args) for sql, args in sent if sql.startswith("SELECT") and '"video"' in sql]
+    assert len(selects) == 4
+    for sql, args in selects:
+        plan = await runtime.database.fetch(f"EXPLAIN QUERY PLAN {sql}", *args)
+        assert any("USING INDEX" in row["detail"] for row in plan), (sql, plan)
 
 
 async def test_what_a_dead_process_forgot_is_submitted_once(runtime: Runtime) -> None:
