@@ -10,8 +10,15 @@ __all__ = ["Checksum"]
 
 BATCH = 2 << 20
 """Bytes handed to a thread at once: large enough that the hand-over does not count, small enough that memory does not."""
+LEAST_BATCH = 256 << 10
+SHARED = 16 << 20
+"""Bytes that wait for their hash in all streams of a process together."""
 INLINE = 64 << 10
 """What is hashed in the loop: 64 KiB take less time than waking a thread."""
+
+
+_streams = 0
+"""How many streams are being hashed by this process now."""
 
 
 class Checksum:
@@ -23,19 +30,24 @@ class Checksum:
 
     async def follow(self, chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         """Yield the chunks unchanged; the hash of one batch runs in a thread while the next one is received and stored."""
+        global _streams
         loop = asyncio.get_running_loop()
         batch: list[bytes] = []
         waiting = 0
         running: asyncio.Future[None] | None = None
-        async for chunk in chunks:
-            batch.append(chunk)
-            waiting += len(chunk)
-            if waiting >= BATCH:
-                if running is not None:
-                    await running
-                running = loop.run_in_executor(None, self._update, batch)
-                batch, waiting = [], 0
-            yield chunk
+        _streams += 1
+        try:
+            async for chunk in chunks:
+                batch.append(chunk)
+                waiting += len(chunk)
+                if waiting >= max(LEAST_BATCH, min(BATCH, SHARED // _streams)):
+                    if running is not None:
+                        await running
+                    running = loop.run_in_executor(None, self._update, batch)
+                    batch, waiting = [], 0
+                yield chunk
+        finally:
+            _streams -= 1
         if running is not None:
             await running
         if waiting > INLINE:

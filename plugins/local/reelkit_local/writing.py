@@ -18,6 +18,10 @@ __all__ = ["FileWriter", "write_stream"]
 BATCH = 4 * 1024**2
 """Bytes handed to the thread at once: a hop for each 64 KiB chunk would cost more than the write itself."""
 
+LEAST_BATCH = 256 * 1024
+SHARED = 16 * 1024**2
+"""Bytes that the streams of a process gather together: of a hundred the batches are smaller, not the memory larger."""
+
 PUSH = 16 * 1024**2
 """Bytes after which the disk is asked to begin, so that the sync at the end finds little left to do."""
 
@@ -25,6 +29,9 @@ BUFFERS = 1024
 """Buffers that one pwritev takes (IOV_MAX of Linux)."""
 
 SYNC_FILE_RANGE_WRITE = 2
+
+_streams = 0
+"""How many streams are being written by this process now."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _sync_file_range = getattr(_libc, "sync_file_range", None)
@@ -84,10 +91,12 @@ async def write_stream(writer: FileWriter, body: AsyncIterable[bytes], threads: 
     size: what the length must be, if known. No thread works on the file any more when this returns or raises.
     Raises whatever the body or the writer raises, and StorageError when the length is not `size`.
     """
+    global _streams
     loop = asyncio.get_running_loop()
     writing: asyncio.Future[None] | None = None
     batch: list[bytes] = []
     gathered = total = 0
+    _streams += 1
     try:
         async for chunk in body:
             batch.append(chunk)
@@ -95,7 +104,7 @@ async def write_stream(writer: FileWriter, body: AsyncIterable[bytes], threads: 
             total += len(chunk)
             if size is not None and total > size:
                 raise StorageError(writer.key, f"announced as {size} bytes, but more came")
-            if gathered >= BATCH:
+            if gathered >= max(LEAST_BATCH, min(BATCH, SHARED // _streams)):
                 if writing is not None:
                     await asyncio.shield(writing)
                 writing = loop.run_in_executor(threads, writer.write, batch)
@@ -109,5 +118,6 @@ async def write_stream(writer: FileWriter, body: AsyncIterable[bytes], threads: 
             await asyncio.shield(writing)
         return total
     finally:
+        _streams -= 1
         if writing is not None:
             await finish(writing)

@@ -1,0 +1,71 @@
+"""100 parts of uploads at once: memory stays flat, and what other requests feel meanwhile."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPResponse
+from pathlib import Path
+
+from tests.bench.instance import Instance, run_instance
+from tests.bench.results import Row
+from tests.bench.upload import multipart, watched
+
+__all__ = ["run"]
+
+AT_ONCE = 100
+PART = 16 << 20
+ROUNDS = 2
+CHUNK = bytes(256 << 10)
+
+
+def send_part(instance: Instance, video: str, number: int, total: int, together: threading.Barrier) -> float:
+    """Send one part of zeros as official clients do, once everybody is connected; return seconds until the answer."""
+    headers, (before, behind) = multipart("part.mp4")
+    lines = [
+        f"POST /videos/{video}/source HTTP/1.1",
+        f"Host: 127.0.0.1:{instance.port}",
+        f"Content-Length: {len(before) + PART + len(behind)}",
+        f"Content-Range: part {number}/{total}",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in (headers | instance.authorization).items()),
+    ]
+    with socket.create_connection(("127.0.0.1", instance.port), timeout=300) as connection:
+        connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode() + before)
+        together.wait(120)
+        started = time.perf_counter()
+        for _ in range(PART // len(CHUNK)):
+            connection.sendall(CHUNK)
+        connection.sendall(behind)
+        response = HTTPResponse(connection)
+        response.begin()
+        answer = response.read()
+    if response.status != 201:
+        raise RuntimeError(f"part {number}: {response.status} {answer[:300]!r}")
+    return time.perf_counter() - started
+
+
+def run(folder: Path, cache: Path) -> Iterator[Row]:
+    """Measure parts of 10 videos at once, one round to warm up and one that counts."""
+    limits = "[tiers.standard]\nlimit = 1000000\nwindow = 60\nstreaming = true\n"
+    with run_instance(folder / "instance", limits) as instance, ThreadPoolExecutor(AT_ONCE) as threads:
+        for _ in range(ROUNDS):
+            # One part more than is sent, so that nothing is joined and looked into while it is measured.
+            videos = [instance.new_video(f"parts {number}") for number in range(10)]
+            jobs = [(video, number) for video in videos for number in range(1, 11)]
+            together = threading.Barrier(AT_ONCE)
+            with watched(instance.port, instance.pid) as watch:
+                started = time.perf_counter()
+                sending = [threads.submit(send_part, instance, video, number, 11, together) for video, number in jobs]
+                for part in sending:
+                    part.result()
+                seconds = time.perf_counter() - started
+            growth = watch.peak - watch.before
+    name = f"memory growth, {AT_ONCE} parts of {PART >> 20} MiB at once"
+    rate = f"{AT_ONCE * PART / seconds / 2**30:.2f} GiB/s; before: {watch.before / 2**20:.0f} MiB"
+    yield Row(topic="parts", name=name, figure=growth / 2**20, unit="MiB", limit="≤ 64", beside=rate)
+    p99 = sorted(watch.pings)[int(len(watch.pings) * 0.99)] * 1000
+    yield Row(topic="parts", name="p99 of other requests meanwhile", figure=p99, unit="ms", limit="≤ 250")
