@@ -23,6 +23,7 @@ from reelkit.access.keys import KeyRing
 from reelkit.access.limits import RateLimits, open_windows
 from reelkit.access.tokens import Tokens
 from reelkit.api import (
+    analytics,
     auth,
     captions,
     chapters,
@@ -44,6 +45,7 @@ from reelkit.api import (
     watermarks,
     webhooks,
 )
+from reelkit.api.analytics_collector import Collector
 from reelkit.api.dependencies import DEPENDENCIES
 from reelkit.api.faults import EXCEPTION_HANDLERS
 from reelkit.api.limits import tell_allowance
@@ -102,6 +104,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     *live_streams.HANDLERS,
     *live_pictures.HANDLERS,
     *webhooks.HANDLERS,
+    *analytics.HANDLERS,
     healthz,
     readyz,
     metrics,
