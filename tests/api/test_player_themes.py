@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -152,3 +153,22 @@ def test_a_deleted_theme_is_taken_off_videos_and_live_streams(site: ServedSite, 
     problem(site.client.get(f"/players/{id}"), 404, "resource-not-found")
     assert "playerId" not in site.client.get(f"/videos/{video}").json()
     assert "playerId" not in site.client.get(f"/live-streams/{stream['liveStreamId']}").json()
+
+
+def test_the_embed_page_does_what_the_theme_says(site: ServedSite) -> None:
+    look = {"forceAutoplay": True, "forceLoop": True, "hideTitle": True, "enableControls": False, "text": "#ABCDEF"}
+    theme = site.client.post("/players", json=look).json()["playerId"]
+    site.client.post(f"/players/{theme}/logo", files={"file": ("l.png", png(8, 8))})
+
+    def config(query: str = "", **fields: Any) -> dict[str, Any]:
+        page = httpx.get(f"{site.url}/embed/vod/{site.new_video(**fields)}{query}").text
+        found: dict[str, Any] = json.loads(re.findall(r'id="reelkit-config">(.*?)</script>', page)[0])
+        return found
+
+    dressed, plain = config(playerId=theme), config()
+    switches = ("autoplay", "loop", "hideTitle", "hideControls")
+    assert [dressed[name] for name in switches] == [True] * 4
+    assert [plain[name] for name in switches] == [False] * 4
+    assert plain["theme"] is None and [config("?loop")[name] for name in switches] == [False, True, False, False]
+    assert dressed["theme"]["colours"]["text"] == "#ABCDEF" and len(dressed["theme"]["colours"]) == 10
+    assert httpx.get(site.url + dressed["theme"]["logo"]).content == png(8, 8)

@@ -63,6 +63,7 @@ def test_a_watermark_is_taken_listed_and_deleted(site: ServedSite, sandbox: http
         (png(5000, 1), "uploaded-file-invalid-file"),
         (b"\x89PNG" + b"x" * (9 << 20), "uploaded-file-too-large"),
     ],
+    ids=["empty", "gif", "svg", "webp", "cut off", "lying", "bomb", "wide", "large"],
 )
 def test_what_is_no_usable_picture_is_refused(site: ServedSite, sandbox: httpx.Client, data: bytes, slug: str) -> None:
     before = sandbox.get("/watermarks").json()["pagination"]["itemsTotal"]
