@@ -6,13 +6,11 @@ part only one writes at a time, whichever processes they reach. A claim that nob
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
-from piccolo.columns import BigInt, Boolean, Text, Timestamptz
 from piccolo.columns.combination import WhereRaw
 from piccolo.custom_types import Combinable
 from piccolo.querystring import QueryString
@@ -21,7 +19,20 @@ from reelkit.catalog import sources
 from reelkit.catalog.binding import transaction
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.packing import storable
-from reelkit.catalog.scope import Environment, Scope, Scoped, scoped
+from reelkit.catalog.parts_rows import (
+    Claim,
+    InTheWay,
+    Mode,
+    PartialUpload,
+    PartRow,
+    Standing,
+    UploadPart,
+    UploadRow,
+    composite,
+    part_of,
+    upload_of,
+)
+from reelkit.catalog.scope import Scope, scoped
 from reelkit.catalog.sources import Source, SourceTaken
 
 __all__ = [
@@ -50,124 +61,12 @@ __all__ = [
     "standing",
 ]
 
-Mode = Literal["part", "bytes", "tus"]
-
 CLAIM_DIES = timedelta(seconds=20)
 """A claim that was not renewed for so long belongs to a dead process."""
 
 
-class PartialUpload(msgspec.Struct, frozen=True, kw_only=True):
-    """A file on its way in parts. total: parts (mode part) or bytes, None until known; storage_upload: the storage's id."""
-
-    id: str
-    project: str
-    environment: Environment
-    video_id: str | None
-    source_id: str | None
-    storage_key: str
-    storage_upload: str
-    mode: Mode
-    total: int | None
-    token: str | None
-    """The upload token that it came with."""
-    filename: str
-    metadata: str = ""
-    """Upload-Metadata of tus, as sent."""
-    concat: str = ""
-    """Upload-Concat of tus, as sent."""
-    joined: bool = False
-    """The object is made; the row stays for a while, so that a repeated part is recognised."""
-    tail_key: str | None = None
-    """Bytes behind the last part that are too few to be one; of tus only."""
-    tail_size: int = 0
-    created_at: datetime
-    updated_at: datetime
-
-    @property
-    def scope(self) -> Scope:
-        """Whose it is."""
-        return Scope(self.project, self.environment)
-
-
-class UploadPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A part that is stored. start: its place in the file if known; size: bytes; checksum: SHA-256, hexadecimal."""
-
-    number: int
-    start: int | None
-    size: int
-    tag: str
-    checksum: str
-
-
-class Standing(msgspec.Struct, frozen=True):
-    """How far an upload is. received: parts; size: their bytes; highest: part number, or byte behind the last, seen."""
-
-    upload: PartialUpload
-    received: int
-    size: int
-    highest: int
-    claimed: int
-
-    @property
-    def complete(self) -> bool:
-        """Whether every part is here."""
-        here = self.received if self.upload.mode == "part" else self.size + self.upload.tail_size
-        return self.upload.total is not None and here == self.upload.total
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """The right to store a part."""
-
-    upload_id: str
-    number: int
-    holder: str
-
-
-class InTheWay(msgspec.Struct, frozen=True):
-    """Bytes that this part would overlap. stored: they are here; else somebody is sending them now."""
-
-    stored: UploadPart | None
-
-
 Check = Callable[[Standing], None]
 """Looks at how an upload stands while nobody can change it, and raises what speaks against a part."""
-
-
-class UploadRow(Scoped, tablename="upload"):
-    """Table `upload`."""
-
-    id = Text(primary_key=True)
-    video_id = Text(null=True, default=None)
-    source_id = Text(null=True, default=None)
-    storage_key = Text()
-    storage_upload = Text()
-    mode = Text()
-    total = BigInt(null=True, default=None)
-    token = Text(null=True, default=None)
-    filename = Text()
-    metadata = Text()
-    concat = Text()
-    joined = Boolean()
-    tail_key = Text(null=True, default=None)
-    tail_size = BigInt()
-    holder = Text(null=True, default=None)
-    held_at = Timestamptz(null=True, default=None)
-    created_at = Timestamptz()
-    updated_at = Timestamptz()
-
-
-class PartRow(Scoped, tablename="upload_part"):
-    """Table `upload_part`."""
-
-    id = Text(primary_key=True)
-    upload_id = Text()
-    number = BigInt()
-    start = BigInt(null=True, default=None)
-    size = BigInt(null=True, default=None)
-    tag = Text(null=True, default=None)
-    checksum = Text(null=True, default=None)
-    holder = Text(null=True, default=None)
-    held_at = Timestamptz(null=True, default=None)
 
 
 COUNTED = QueryString(
@@ -427,22 +326,3 @@ async def discard_unbegun(scope: Scope, upload: PartialUpload) -> bool:
         if upload.source_id is not None:
             await sources.remove(scope, upload.source_id)
         return True
-
-
-def upload_of(row: dict[str, Any]) -> PartialUpload:
-    """Return the upload of a whole row."""
-    return PartialUpload(**{name: value for name, value in row.items() if name not in ("holder", "held_at")})
-
-
-def part_of(row: dict[str, Any]) -> UploadPart:
-    """Return the part of a row that has a tag."""
-    return UploadPart(**{name: row[name] for name in ("number", "start", "size", "tag", "checksum")})
-
-
-def composite(parts: Sequence[UploadPart]) -> str:
-    """Return the checksum of a file that came in parts: SHA-256 of the parts' SHA-256 digests in order, `-`, their number.
-
-    The SHA-256 of the whole would need every byte read once more, since parts come in any order.
-    """
-    digests = b"".join(bytes.fromhex(part.checksum) for part in parts)
-    return f"{hashlib.sha256(digests).hexdigest()}-{len(parts)}"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from piccolo.columns.combination import WhereRaw
 
-from reelkit.catalog.parts import PartialUpload, PartRow, UploadRow, upload_of
+from reelkit.catalog.parts_rows import PartialUpload, PartRow, UploadRow, upload_of
 from reelkit.catalog.scope import unscoped
 
 __all__ = ["KEPT", "clear_claims", "expired", "forget", "forgettable", "unjoined_finals", "whole_but_not_joined"]

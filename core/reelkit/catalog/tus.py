@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reelkit.catalog.binding import transaction
-from reelkit.catalog.parts import PartRow, Standing, UploadPart, UploadRow, standing
+from reelkit.catalog.parts import standing
+from reelkit.catalog.parts_rows import PartRow, Standing, UploadPart, UploadRow
 from reelkit.catalog.scope import Scope, scoped
 
 __all__ = ["append", "next_number", "offset_of", "take_over"]
