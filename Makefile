@@ -34,7 +34,7 @@ env: $(VENV)/.test ## Make the environment with everything in it
 
 lock: $(VENV)/.tools ## Compile the hashed requirement files anew
 	$(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --no-annotate --no-header \
-		--python-version 3.11 pyproject.toml --extra s3 --group build -o requirements.lock
+		--python-version 3.11 pyproject.toml --extra s3 --extra workers --group build -o requirements.lock
 	$(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --no-annotate --no-header \
 		--python-version 3.11 -c requirements.lock --group test -o requirements-test.lock
 	echo uv | $(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --no-annotate --no-header \

@@ -62,7 +62,7 @@ class Valkey(Section, frozen=True):
     """[valkey]"""
 
     url: str = ""
-    """Empty: in-process."""
+    """`valkey://HOST:PORT/0` or `unix:///PATH`. Empty: in-process, and of `serve --workers N` a private one for them all."""
     when_down: Literal["count", "allow", "refuse"] = "count"
     """When it does not answer: each process counts rate limits by itself, or lets everybody pass, or answers 503."""
 
@@ -242,5 +242,9 @@ def _check_meaning(found: dict[str, Any], faults: Faults) -> None:
         elif not database.url.startswith(("postgresql://", "postgres://")):
             faults.add(("database", "url"), 'must start with "sqlite:" or "postgresql://"')
     valkey = found.get("valkey")
-    if valkey is not None and valkey.url and not valkey.url.startswith(("valkey://", "valkeys://", "redis://", "rediss://")):
+    if (
+        valkey is not None
+        and valkey.url
+        and not valkey.url.startswith(("valkey://", "valkeys://", "redis://", "rediss://", "unix://"))
+    ):
         faults.add(("valkey", "url"), 'must be empty or start with "valkey://"')

@@ -14,12 +14,15 @@ from cyclopts import Parameter, validators
 from reelkit.cli import server
 from reelkit.cli.failure import CommandFailed
 from reelkit.cli.options import SITE, SiteOption, open_site, site_folder
+from reelkit.cli.private_valkey import ValkeyMissing, start_private_valkey
 from reelkit.plugins import NO_PLUGINS, load_plugins
+from reelkit.site import Site
 from reelkit.site_secrets import open_secrets
 
 __all__ = ["serve"]
 
 BASE_URL = "REELKIT_SITE__BASE_URL"
+VALKEY_URL = "REELKIT_VALKEY__URL"
 
 
 def serve(
@@ -54,10 +57,23 @@ def serve(
     for warning in load_plugins(loaded).warnings:
         sys.stderr.write(f"reelkit: {warning}\n")
     open_secrets(loaded)
+    if workers > 1 and not loaded.valkey.url:
+        _count_together(loaded)
     sys.stdout.flush()
     sys.stderr.flush()
     command = _command(host, port, workers, loaded.site.base_url)
     os.execve(sys.executable, command, _environment())  # noqa: S606 - no shell is what we want
+
+
+def _count_together(site: Site) -> None:
+    """Have the workers to be count rate limits in one place, or say that each will count by itself."""
+    try:
+        os.environ[VALKEY_URL] = start_private_valkey(site.data)
+    except ValkeyMissing as missing:
+        sys.stderr.write(
+            f"reelkit: no Valkey for the rate limits of several workers ({missing}): each counts by itself, and a key may "
+            "ask each of them as often as its tier says. Install reelkit[workers], or name one in site.toml: [valkey] url\n"
+        )
 
 
 def _command(host: str, port: int, workers: int, url: str) -> list[str]:
