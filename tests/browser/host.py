@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -36,6 +38,7 @@ class PlayerHost:
         self.videos: dict[str, EmbedVideo] = {}
         self.pages: dict[str, Page | str] = {}
         self.requests: list[str] = []
+        self.beats: list[dict[str, Any]] = []
         self.answers: dict[str, tuple[int, bytes, str]] = {}
         self.broken: Callable[[str], bool] = lambda path: False
 
@@ -106,6 +109,12 @@ def run_host(host: PlayerHost) -> Iterator[PlayerHost]:
                     200, {"Content-Type": TYPES[file.suffix], "Access-Control-Allow-Origin": "*"}, file.read_bytes()
                 )
             return self.send(404, {"Content-Type": "text/plain"}, b"")
+
+        def do_POST(self) -> None:
+            """Take the beats of the player."""
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            host.beats.append(json.loads(body))
+            self.send(204, {}, b"")
 
         def send(self, status: int, headers: dict[str, str], body: bytes) -> None:
             self.send_response(status)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Frame, Page
+from playwright.async_api import Error as PageError
 
 __all__ = ["Viewer", "Viewers"]
 
@@ -34,7 +35,13 @@ class Viewer:
         """Wait until a script answers what is wanted (True: anything truthy) and return the answer."""
         end = time.monotonic() + timeout
         while True:
-            seen = await self.run(script)
+            try:
+                seen = await self.run(script)
+            except PageError as error:
+                # The page is being replaced by another one, which will be asked.
+                if "context was destroyed" not in error.message:
+                    raise
+                seen = None
             if seen == wanted or (wanted is True and seen):
                 return seen
             if time.monotonic() > end:

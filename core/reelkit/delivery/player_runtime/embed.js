@@ -1,6 +1,7 @@
 // What every player's page shares: reads the page's configuration, waits until the video can be played, starts the
 // player that the site uses, and says what is wrong when something is. A player only plays.
 
+import { follow } from "./beats.js";
 import { dress } from "./looks.js";
 
 const cfg = JSON.parse(document.getElementById("reelkit-config").textContent);
@@ -34,6 +35,7 @@ async function start() {
   loading.catch(() => {});
   if (cfg.state === "failed") return say(cfg.words.failed, { detail: cfg.reason });
   if (cfg.state === "waiting" && !(await becomesPlayable())) return;
+  const since = Date.now();
   let player;
   try {
     const { createPlayer } = await loading;
@@ -43,7 +45,9 @@ async function start() {
     return say(cfg.words.network, { action: [cfg.words.retry, () => location.reload()] });
   }
   hush();
-  player.onFatal(({ category }) =>
+  const viewing = follow(player.video, cfg.id, since);
+  player.onFatal(({ category }) => {
+    viewing.failed();
     say(cfg.words[category] ?? cfg.words.media, {
       action: [
         cfg.words.retry,
@@ -52,8 +56,8 @@ async function start() {
           player.retry ? player.retry() : location.reload();
         },
       ],
-    }),
-  );
+    });
+  });
   forwardKeys(player.video);
   describeToSystem(player.video);
   root.dataset.ready = "";
