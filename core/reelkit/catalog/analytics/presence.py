@@ -13,6 +13,7 @@ from reelkit.catalog.analytics.counting import ALL, Every, Key, column_of, spoke
 from reelkit.catalog.analytics.events import SLOT
 from reelkit.catalog.analytics.filters import Filter, Window
 from reelkit.catalog.analytics.sql import fetch
+from reelkit.catalog.binding import engine
 from reelkit.catalog.scope import Scope
 
 __all__ = ["Concurrency", "concurrent"]
@@ -37,20 +38,35 @@ async def concurrent(
     first, stop = window.start // SLOT, -(-window.stop // SLOT)
     if stop <= first:
         return {}
-    rows = await stretches(scope, first, stop, wanted, ALL if isinstance(by, Every) else by)
-    return await asyncio.to_thread(swept, rows, first, stop, by, unique)
+    found = await stretches(scope, first, stop, wanted, ALL if isinstance(by, Every) else by, unique)
+    return await asyncio.to_thread(swept, found, first, stop, by)
 
 
-async def stretches(scope: Scope, first: int, stop: int, wanted: Filter, by: str) -> list[dict[str, Any]]:
-    """Return the stretches that reach into some slots, with their keys as the database spells them."""
+class Stretches(msgspec.Struct, frozen=True):
+    """Columns of equal length, each as JSON. keys, viewers: empty when nobody asks for them."""
+
+    begins: str
+    ends: str
+    keys: str
+    viewers: str
+
+
+async def stretches(scope: Scope, first: int, stop: int, wanted: Filter, by: str, unique: bool) -> Stretches:
+    """Return the stretches that reach into some slots, with their keys as the database spells them.
+
+    Whole columns in one row: a row for each of some 100,000 stretches would cost more than all the rest.
+    """
     key = column_of(by, "s")
     join = ""
     if wanted.of_profile() or key.startswith("p."):
         join = " JOIN analytics_profile p ON p.project = s.project AND p.environment = s.environment AND p.id = s.profile"
     media, of_media = wanted.media_condition(scope, "s.media_id")
     profile, of_profile = wanted.profile_condition("p")
-    return await fetch(
-        f"SELECT {key} AS key, s.first_slot AS first, s.last_slot AS last, s.viewer FROM analytics_stretch s{join}"
+    column = "json_agg({})::text" if engine().engine_type == "postgres" else "json_group_array({})"
+    (row,) = await fetch(
+        f"SELECT {column.format('s.first_slot')} AS begins, {column.format('s.last_slot')} AS ends,"
+        f" {column.format(key) if by != ALL else 'NULL'} AS keys,"
+        f" {column.format('s.viewer') if unique else 'NULL'} AS viewers FROM analytics_stretch s{join}"
         " WHERE s.project = {} AND s.environment = {} AND s.last_slot >= {} AND s.first_slot < {}"
         f"{media}{profile}",
         scope.project,
@@ -60,22 +76,34 @@ async def stretches(scope: Scope, first: int, stop: int, wanted: Filter, by: str
         *of_media,
         *of_profile,
     )
+    return Stretches(*(row[name] or "" for name in Stretches.__struct_fields__))
 
 
-def swept(rows: list[dict[str, Any]], first: int, stop: int, by: Key, unique: bool) -> dict[Any, Concurrency]:
+def numbers(column: str) -> Ints:
+    """Return a column of whole numbers."""
+    return np.array(msgspec.json.decode(column, type=list[int]), np.int64)
+
+
+def swept(found: Stretches, first: int, stop: int, by: Key) -> dict[Any, Concurrency]:
     """Return what stretches come to within first <= slot < stop."""
-    if not rows:
+    if len(found.begins) <= len("[]"):
         return {}
-    names: dict[Any, int] = {}
-    name_of = {key: spoken(by, key) for key in {row["key"] for row in rows}}
-    keys = np.fromiter((names.setdefault(name_of[row["key"]], len(names)) for row in rows), np.int64, len(rows))
-    begins = np.fromiter((max(row["first"], first) for row in rows), np.int64, len(rows))
-    ends = np.fromiter((min(row["last"] + 1, stop) for row in rows), np.int64, len(rows))
-    if unique:
-        viewers = np.fromiter((row["viewer"] for row in rows), np.int64, len(rows))
-        keys, begins, ends = joined(keys, viewers, begins, ends)
+    begins = np.maximum(numbers(found.begins), first)
+    ends = np.minimum(numbers(found.ends) + 1, stop)
+    names: dict[Any, int] = {"": 0}
+    keys = np.zeros(len(begins), np.int64)
+    if found.keys:
+        spelt = msgspec.json.decode(found.keys, type=list[str])
+        names = {}
+        code = {key: names.setdefault(spoken(by, key), len(names)) for key in dict.fromkeys(spelt)}
+        keys = np.fromiter(map(code.__getitem__, spelt), np.int64, len(spelt))
+    if found.viewers:
+        keys, begins, ends = joined(keys, numbers(found.viewers), begins, ends)
     if isinstance(by, Every):
         return over_time(begins, ends, first, stop, by.ms // SLOT)
+    if not found.keys:
+        height = heights(begins, ends, first, stop)
+        return {"": Concurrency(int(height.max()), float(height.mean()))}
     peaks = peak_of_each(keys, begins, ends, len(names))
     lengths = np.bincount(keys, weights=ends - begins, minlength=len(names))
     return {name: Concurrency(int(peaks[number]), float(lengths[number]) / (stop - first)) for name, number in names.items()}
@@ -106,17 +134,23 @@ def peak_of_each(keys: Ints, begins: Ints, ends: Ints, total: int) -> Ints:
     return peaks
 
 
+def heights(begins: Ints, ends: Ints, first: int, stop: int) -> Ints:
+    """Return how many stretches there are in each slot."""
+    size = stop - first + 1
+    steps = np.bincount(begins - first, minlength=size) - np.bincount(ends - first, minlength=size)
+    return np.cumsum(steps)[:-1]
+
+
 def over_time(begins: Ints, ends: Ints, first: int, stop: int, slots: int) -> dict[Any, Concurrency]:
     """Return what each bucket of so many slots comes to. A bucket at an end of the window may be a part of one."""
-    steps = np.bincount(begins - first, minlength=stop - first + 1) - np.bincount(ends - first, minlength=stop - first + 1)
-    height = np.cumsum(steps)[:-1]
-    numbers = np.arange(first, stop) // slots
-    starts = np.flatnonzero(np.r_[True, numbers[1:] != numbers[:-1]])
+    height = heights(begins, ends, first, stop)
+    buckets = np.arange(first, stop) // slots
+    starts = np.flatnonzero(np.r_[True, buckets[1:] != buckets[:-1]])
     peaks = np.maximum.reduceat(height, starts)
     sums = np.add.reduceat(height, starts)
     sizes = np.diff(np.r_[starts, stop - first])
     return {
-        int(numbers[start]): Concurrency(int(peak), float(total) / int(size))
+        int(buckets[start]): Concurrency(int(peak), float(total) / int(size))
         for start, peak, total, size in zip(starts, peaks, sums, sizes, strict=True)
         if peak > 0
     }
