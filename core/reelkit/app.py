@@ -23,6 +23,7 @@ from reelkit.access.keys import KeyRing
 from reelkit.access.limits import RateLimits, open_windows
 from reelkit.access.tokens import Tokens
 from reelkit.api import (
+    access_requests,
     analytics,
     auth,
     captions,
@@ -76,6 +77,7 @@ BODY = 1 << 20
 HANDLERS: tuple[ControllerRouterHandler, ...] = (
     *auth.HANDLERS,
     sessions.open_session,
+    access_requests.request_access,
     video_creation.create_video,
     videos.list_videos,
     videos.get_video,

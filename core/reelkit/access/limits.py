@@ -84,10 +84,17 @@ class RateLimits:
         else:
             (policy, limit), who = _figure(tier, principal, kind), principal.key_id
         # The tier is in the name: a key that changes tiers begins anew there.
-        taken = await self._windows.take(f"{principal.tier}:{policy}:{who}", limit, tier.window)
+        return await self._count(principal.tier, policy, f"{principal.tier}:{policy}:{who}", limit, tier.window)
+
+    async def throttle(self, principal: Principal, name: str, limit: int, window: int) -> Allowance:
+        """Count something by another name than the caller's, e.g. an address. window: seconds. Raises NotReady."""
+        return await self._count(principal.tier, "throttle", f"throttle:{name}", limit, window)
+
+    async def _count(self, tier: str, policy: str, name: str, limit: int, window: int) -> Allowance:
+        taken = await self._windows.take(name, limit, window)
         allowed = taken.count <= limit
         reset = max(math.ceil(taken.left), 0 if allowed else 1)
-        return Allowance(allowed, principal.tier, policy, limit, tier.window, max(0, limit - taken.count), reset)
+        return Allowance(allowed, tier, policy, limit, window, max(0, limit - taken.count), reset)
 
 
 def _figure(tier: Tier, principal: Principal, kind: Kind) -> tuple[str, int]:

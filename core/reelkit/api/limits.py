@@ -11,7 +11,7 @@ from reelkit.access.limits import RateLimits, kind_of
 from reelkit.access.principal import Principal
 from reelkit.plugins import Plugins
 
-__all__ = ["count", "tell_allowance"]
+__all__ = ["count", "tell_allowance", "throttle"]
 
 ALLOWANCE = "reelkit.allowance"
 """Where a request keeps it."""
@@ -25,6 +25,14 @@ async def count(limits: RateLimits, plugins: Plugins, scope: Any, principal: Pri
         allowance = await ask_rate_limit(plugins, principal, kind, allowance)
     scope[ALLOWANCE] = allowance
     if not allowance.allowed:
+        raise allowance.problem()
+
+
+async def throttle(limits: RateLimits, scope: Any, principal: Principal, name: str, limit: int, window: int) -> None:
+    """Count a request of a kind that is rare. name: whose; window: seconds. Raises TooManyRequests, NotReady."""
+    allowance = await limits.throttle(principal, name, limit, window)
+    if not allowance.allowed:
+        scope[ALLOWANCE] = allowance
         raise allowance.problem()
 
 

@@ -39,6 +39,14 @@ GROUPS = {
             "revoke": ("reelkit.cli.keys:revoke", "End an API key for good."),
         },
     ),
+    "access": (
+        "Decide who gets a key.",
+        {
+            "list": ("reelkit.cli.access:list_requests", "List the people who asked for a key."),
+            "approve": ("reelkit.cli.access:approve", "Give somebody the key they asked for."),
+            "refuse": ("reelkit.cli.access:refuse", "Refuse somebody a key."),
+        },
+    ),
     "plugins": (
         "See which plugins a site has and whether they fit.",
         {

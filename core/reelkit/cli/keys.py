@@ -19,7 +19,7 @@ from reelkit.cli.database import opened
 from reelkit.cli.failure import CommandFailed
 from reelkit.cli.options import JsonOption, SiteOption, open_site, print_json, print_table
 
-__all__ = ["create", "list_keys", "revoke"]
+__all__ = ["EnvironmentOption", "ProjectOption", "TierOption", "create", "list_keys", "owner_of", "revoke"]
 
 Environment = Literal["production", "sandbox"]
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -71,7 +71,7 @@ async def create(
     loaded = open_site(site)
     until = None if expires is None else datetime.now(UTC) + _duration(expires)
     async with opened(loaded):
-        scope = Scope(await _project(project), environment)
+        scope = Scope(await owner_of(project), environment)
         try:
             made, secret = await create_key(loaded, scope, name, tier=tier, scopes=scopes, expires_at=until)
         except ValueError as error:
@@ -91,7 +91,7 @@ async def list_keys(*, site: SiteOption = None, project: ProjectOption = project
         reelkit keys list --site mysite
     """
     async with opened(open_site(site)):
-        owner = await _project(project)
+        owner = await owner_of(project)
         found = [key for each in ("production", "sandbox") for key in await keys.list_keys(Scope(owner, each))]
     if json:
         print_json([_line(key) for key in found])
@@ -123,7 +123,7 @@ async def revoke(
     from reelkit.access.keys import digest_of
 
     async with opened(open_site(site)):
-        owner = await _project(project)
+        owner = await owner_of(project)
         if id.startswith("rk_") and (presented := await keys.by_digest(digest_of(id))) is not None:
             id = presented.id
         ended = None
@@ -138,7 +138,8 @@ async def revoke(
         print(f'Key {ended.id} "{ended.name}" is revoked.')  # noqa: T201 - what a command is for
 
 
-async def _project(name: str) -> str:
+async def owner_of(name: str) -> str:
+    """Return the id of a project. Raises CommandFailed."""
     if name == projects.DEFAULT:
         return (await projects.default()).id
     if (found := await projects.named(name)) is None:
