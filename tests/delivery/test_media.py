@@ -187,3 +187,31 @@ def test_clients_that_leave_leave_nothing_open(site: ServedSite, urls: dict[str,
         assert time.monotonic() < deadline
         time.sleep(0.1)
     assert httpx.get(urls["manifest"]).status_code == 200
+
+
+def test_a_client_that_reads_slowly_costs_little_memory(site: ServedSite, tmp_path: Path, sample_h264: Path) -> None:
+    """A file of 60 MB, asked for from its second byte on, so that it cannot leave as a file."""
+    large = tmp_path / "large.mp4"
+    # A box that every reader skips makes it large.
+    size = 60_000_000
+    large.write_bytes(sample_h264.read_bytes() + (8 + size).to_bytes(4, "big") + b"free" + bytes(size))
+    id = site.new_video("large")
+    assert site.upload(id, large).status_code == 201
+    site.wait(id, lambda status: bool(status["encoding"]["playable"]))
+    assert site.process is not None
+    (worker,) = psutil.Process(site.process.pid).children()
+    before = worker.memory_info().rss
+    with socket.create_connection(("127.0.0.1", site.port), timeout=30) as connection:
+        connection.sendall(f"GET /vod/{id}/mp4/source.mp4 HTTP/1.1\r\nHost: x\r\nRange: bytes=1-\r\n\r\n".encode())
+        head = connection.recv(4096)
+        assert b"206" in head
+        time.sleep(1)
+        assert worker.memory_info().rss - before < 20_000_000
+        # And once it reads, it gets all of it.
+        whole, body = large.stat().st_size - 1, head.partition(b"\r\n\r\n")[2]
+        received = len(body)
+        while received < whole:
+            piece = connection.recv(1 << 20)
+            assert piece
+            received += len(piece)
+    assert received == whole

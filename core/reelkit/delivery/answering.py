@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from reelkit.delivery.asgi import Receive, Scope, Send
-from reelkit.delivery.bodies import Body, BytesBody, FileBody
+from reelkit.delivery.bodies import WHOLE, Body, BytesBody, FileBody
 from reelkit.delivery.conditional import has_current, range_still_holds
 from reelkit.delivery.ranges import Unsatisfiable, requested_range
 from reelkit.interfaces.storage import StorageError
@@ -109,22 +109,34 @@ async def _stream(
         if left <= 0:
             await _end(send, first)
             return
+        if left <= WHOLE:
+            await _rest(send, first, chunks, left)
+            return
         # The server swallows what is sent to a client that has gone, so somebody has to listen for it.
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
-            await _part(send, first)
-            async for chunk in chunks:
-                if gone.done():
-                    return
-                left -= len(chunk)
-                await _part(send, chunk)
-        except StorageError as error:
-            raise CutOff(str(error)) from error
+            await _rest(send, first, chunks, left, gone)
         finally:
             gone.cancel()
-        if left > 0:
-            raise CutOff(f"{left} bytes are missing at the end")
-        await _end(send)
+
+
+async def _rest(
+    send: Send, first: bytes, chunks: AsyncIterator[bytes], left: int, gone: asyncio.Future[None] | None = None
+) -> None:
+    """Send what follows the head of an answer. left: bytes after the first chunk. Raises CutOff."""
+    await _part(send, first)
+    try:
+        async for chunk in chunks:
+            if gone is not None and gone.done():
+                return
+            left -= len(chunk)
+            if left <= 0:
+                await _end(send, chunk)
+                return
+            await _part(send, chunk)
+    except StorageError as error:
+        raise CutOff(str(error)) from error
+    raise CutOff(f"{left} bytes are missing at the end")
 
 
 @asynccontextmanager
