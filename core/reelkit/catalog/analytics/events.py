@@ -16,6 +16,7 @@ __all__ = [
     "IMPRESSION",
     "LOADED",
     "LOADING",
+    "METRICS",
     "MINUTE",
     "PAUSE",
     "PLAY",
@@ -46,6 +47,7 @@ LOADED, PLAYED, PAUSE, TICK, ERROR, ENDED, SEEKING, SOURCE = range(1, 9)
 IMPRESSION, LOADING, PLAY, START, END, WATCH = range(1, 7)
 VIEWS: Final = {3: 103, 5: 105, 10: 110, 30: 130}
 """Seconds that a view must last → the metric of such views."""
+METRICS: Final = (IMPRESSION, LOADING, PLAY, START, END, WATCH, *VIEWS.values())
 
 
 class Profile(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reelkit.catalog.analytics.events import HOUR, SLOT
+from reelkit.catalog.analytics.events import HOUR, METRICS, SLOT
 from reelkit.catalog.analytics.sql import fetch
 from reelkit.catalog.binding import engine
 
@@ -17,43 +17,45 @@ SLACK: Final = HOUR
 """What is kept longer, so that a window that begins exactly then is still whole when its query arrives."""
 AT_ONCE: Final = 5_000
 """Rows a statement, so that nobody waits long for the database's writer."""
+KEYS: Final = {
+    "analytics_event": "rowid",
+    "analytics_hit": "project, environment, metric, at, playback",
+    "analytics_cell": "project, environment, metric, dimension, media_id, hour, value",
+    "analytics_stretch": "project, environment, playback, first_slot",
+    "analytics_playback": "project, environment, id",
+    "analytics_profile": "project, environment, id",
+}
+"""What tells a row from all others on SQLite."""
 
 
 async def forget(now: int) -> None:
     """Remove what is too old. now: ms since 1970."""
     for environment, kept in KEPT.items():
         before = now - kept - SLACK
-        for table, column, limit in (
-            ("analytics_event", "at", before),
-            ("analytics_hit", "at", before),
-            ("analytics_cell", "hour", before // HOUR),
-            ("analytics_stretch", "last_slot", before // SLOT),
-            # Long silent: another event would be another playback.
-            ("analytics_playback", "last_at", now - DAY),
-            # Last, and later than anything that may refer to it.
-            ("analytics_profile", "seen_at", before - DAY),
-        ):
-            await forget_rows(table, column, limit, environment)
+        projects = await fetch("SELECT DISTINCT project FROM analytics_profile WHERE environment = {}", environment)
+        await forget_rows("analytics_event", environment, "at < {}", before)
+        await forget_rows("analytics_cell", environment, "hour < {}", before // HOUR)
+        for row in projects:
+            for metric in METRICS:
+                old = "project = {} AND metric = {} AND at < {}"
+                await forget_rows("analytics_hit", environment, old, row["project"], metric, before)
+            old = "project = {} AND last_slot < {}"
+            await forget_rows("analytics_stretch", environment, old, row["project"], before // SLOT)
+        # Long silent: another event would be another playback.
+        await forget_rows("analytics_playback", environment, "last_at < {}", now - DAY)
+        # Last, and later than anything that may refer to it.
+        await forget_rows("analytics_profile", environment, "seen_at < {}", before - DAY)
 
 
-async def forget_rows(table: str, column: str, limit: int, environment: str) -> None:
-    """Remove the rows of an environment in which a column is below a limit, some at a time."""
-    sqlite = engine().engine_type == "sqlite"
-    keyed = {
-        "analytics_hit": "project, metric, at, playback",
-        "analytics_cell": "project, metric, dimension, media_id, hour, value",
-        "analytics_stretch": "project, playback, first_slot",
-        "analytics_playback": "project, id",
-        "analytics_profile": "project, id",
-    }
-    row = keyed.get(table, "rowid") if sqlite else "ctid"
+async def forget_rows(table: str, environment: str, old: str, *values: str | int) -> None:
+    """Remove the rows of an environment that a condition calls old, some at a time. An index must find them."""
+    row = KEYS[table] if engine().engine_type == "sqlite" else "ctid"
     while True:
-        old = f"SELECT {row} FROM {table} WHERE environment = {{}} AND {column} < {{}} LIMIT {AT_ONCE}"
+        some = f"SELECT {row} FROM {table} WHERE environment = {{}} AND {old} LIMIT {AT_ONCE}"
         gone = await fetch(
-            f"DELETE FROM {table} WHERE environment = {{}} AND ({row}) IN ({old}) RETURNING 1 AS gone",
+            f"DELETE FROM {table} WHERE ({row}) IN ({some}) RETURNING 1 AS gone",
             environment,
-            environment,
-            limit,
+            *values,
         )
         if len(gone) < AT_ONCE:
             return

@@ -34,7 +34,7 @@ def statements(engine: Literal["sqlite", "postgres"]) -> Sequence[str]:
             viewer BIGINT NOT NULL,
             profile BIGINT NOT NULL
         )""",
-        "CREATE INDEX analytics_event_at ON analytics_event (at)",
+        "CREATE INDEX analytics_event_at ON analytics_event (environment, at)",
         # Who watches from where with what; many playbacks share one.
         f"""
         CREATE TABLE analytics_profile (
@@ -92,6 +92,7 @@ def statements(engine: Literal["sqlite", "postgres"]) -> Sequence[str]:
             amount BIGINT NOT NULL,
             PRIMARY KEY (project, environment, metric, dimension, media_id, hour, value)
         ){compact}""",
+        "CREATE INDEX analytics_cell_hour ON analytics_cell (environment, hour)",
         # A run of slots of 10 s through which a playback was watched.
         f"""
         CREATE TABLE analytics_stretch (
