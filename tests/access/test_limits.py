@@ -195,6 +195,14 @@ async def test_a_tier_says_what_counts(
     assert (allowance.policy, allowance.limit) == expected
 
 
+async def test_a_window_never_ends_later_than_it_is_long(tmp_path: Path) -> None:
+    clock = Clock()
+    limits = RateLimits(Site(folder=tmp_path, tiers={"t": Tier(window=600)}), LocalWindows(clock))
+    for number in range(1000):
+        clock.now = number * 1234.567
+        assert (await limits.take(principal(key_id=str(number)), "reads")).reset == 600
+
+
 async def test_a_key_begins_anew_in_another_tier(tmp_path: Path) -> None:
     limits = RateLimits(Site(folder=tmp_path, tiers={"t": Tier(limit=1), "u": Tier(limit=2)}), LocalWindows())
     assert [(await limits.take(principal(), "reads")).allowed for _ in range(2)] == [True, False]
