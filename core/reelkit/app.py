@@ -50,12 +50,14 @@ from reelkit.api.analytics_collector import Collector
 from reelkit.api.dependencies import DEPENDENCIES
 from reelkit.api.faults import EXCEPTION_HANDLERS
 from reelkit.api.limits import tell_allowance
+from reelkit.api.openapi import description_routes
 from reelkit.delivery import live_pictures
 from reelkit.delivery.asgi import App, Message, Receive, Scope, Send
 from reelkit.delivery.front import Front
 from reelkit.delivery.library import Library
 from reelkit.delivery.logos import player_logo
 from reelkit.delivery.page_routes import page_routes
+from reelkit.delivery.reference import reference_page
 from reelkit.jobs.runtime import Runtime, running
 from reelkit.operations.access_log import AccessLog
 from reelkit.operations.health import Readiness, healthz, metrics, readyz
@@ -172,12 +174,16 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
     app.state.update({"metrics": measured, "collector": collector})
     for page in page_routes(site, plugins.chosen("player"), plugins.player()):
         app.register(page)
+    description, openapi = description_routes(HANDLERS, _Application, dependencies=DEPENDENCIES)
+    for page in (openapi, reference_page(site, description.json)):
+        app.register(page)
     for name, handler in plugins.routes():
         try:
             taken = _routes(app) & _routes(Litestar([deepcopy(handler)], openapi_config=None, logging_config=None))
             if taken:
                 raise ValueError(f"{' and '.join(sorted(taken))} is served already")
             app.register(handler)
+            description.of_plugins.append(handler)
         except Exception as error:
             plugins.blame(name, f"a route of it is refused: {error}")
     # Litestar's scopes are the same dictionaries under other types.
