@@ -16,7 +16,7 @@ __all__ = ["WHOLE", "Body", "BytesBody", "FileBody", "ObjectBody", "PlannedBody"
 CHUNK = 512 << 10
 """Bytes of a long body read and sent at once."""
 WHOLE = 2560 << 10
-"""Bytes up to which a body is read and sent in one go, at 0.8x the CPU: 4 s at 5 Mb/s. Slow clients hold that much memory."""
+"""Bytes up to which a body is read and sent in one go, at 0.8x the CPU: 4 s at 5 Mb/s. Slow clients hold so much memory."""
 PROBE = 256 << 10
 """The page cache is asked for one byte of so many: the kernel reads ahead and forgets in larger pieces than these."""
 SMALL = 64 << 10
