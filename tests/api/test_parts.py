@@ -6,6 +6,7 @@ import hashlib
 import random
 import socket
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -117,15 +118,21 @@ def long_film(sample_h264: Path, tmp_path_factory: pytest.TempPathFactory) -> by
     return padded(sample_h264, 96 * MIB, tmp_path_factory.mktemp("film") / "long.mp4").read_bytes()
 
 
-def test_twenty_parts_at_once_through_two_processes(tmp_path: Path, long_film: bytes) -> None:
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
+    """A site that two processes serve, of a test that may kill them."""
+    with served_site(tmp_path_factory.mktemp("pair"), workers=2) as site:
+        yield site
+
+
+def test_twenty_parts_at_once_through_two_processes(pair: ServedSite, long_film: bytes) -> None:
     pieces = [(f"part {n}/20", data) for n, data in enumerate(cut(long_film, 5 * MIB), 1)]
     assert len(pieces) == 20
-    with served_site(tmp_path / "site", workers=2) as site:
-        video = site.new_video()
-        at_once(site, video, pieces)
-        whole(site, video, long_film)
-        uploads = site.folder / "data" / "media" / "uploads"
-        assert uploads.is_dir() and not list(uploads.iterdir())
+    video = pair.new_video()
+    at_once(pair, video, pieces)
+    whole(pair, video, long_film)
+    uploads = pair.folder / "data" / "media" / "uploads"
+    assert uploads.is_dir() and not list(uploads.iterdir())
 
 
 def test_parts_in_object_storage(tmp_path: Path, s3_bucket: S3Bucket, film: bytes) -> None:
@@ -160,24 +167,24 @@ def begun(site: ServedSite, video: str, content_range: str, data: bytes, length:
     return connection
 
 
-def test_an_upload_goes_on_after_the_server_was_killed(tmp_path: Path, film: bytes) -> None:
+def test_an_upload_goes_on_after_the_server_was_killed(pair: ServedSite, film: bytes) -> None:
     pieces = ranges(film, 5 * MIB)
-    with served_site(tmp_path / "site") as site:
-        video = site.new_video()
-        for content_range, data in pieces[:3]:
-            assert send(site, video, data, content_range).status_code == 201
-        with begun(site, video, pieces[3][0], pieces[3][1][: 2 * MIB], len(pieces[3][1])):
-            time.sleep(0.3)
-            site.kill()
-        site.start()
-        assert site.status(video)["ingest"] == {
-            "status": "uploading",
-            "filesize": len(film),
-            "receivedBytes": [{"from": 0, "to": 15 * MIB - 1, "total": len(film)}],
-        }
-        for content_range, data in pieces[3:]:
-            assert send(site, video, data, content_range).status_code == 201
-        whole(site, video, film)
+    site = pair
+    video = site.new_video()
+    for content_range, data in pieces[:3]:
+        assert send(site, video, data, content_range).status_code == 201
+    with begun(site, video, pieces[3][0], pieces[3][1][: 2 * MIB], len(pieces[3][1])):
+        time.sleep(0.3)
+        site.kill()
+    site.start()
+    assert site.status(video)["ingest"] == {
+        "status": "uploading",
+        "filesize": len(film),
+        "receivedBytes": [{"from": 0, "to": 15 * MIB - 1, "total": len(film)}],
+    }
+    for content_range, data in pieces[3:]:
+        assert send(site, video, data, content_range).status_code == 201
+    whole(site, video, film)
 
 
 def test_a_part_whose_client_left_can_be_sent_again(site: ServedSite, film: bytes) -> None:
@@ -328,19 +335,6 @@ def test_a_film_that_is_none_is_refused_with_its_last_part(site: ServedSite) -> 
     # Another try begins anew.
     assert send(site, video, b"x" * (6 * MIB), "part 1/2").status_code == 201
     assert site.status(video)["ingest"]["receivedParts"] == {"parts": [1], "total": 2}
-
-
-def test_parts_of_a_deleted_video_are_forgotten(tmp_path: Path) -> None:
-    with served_site(tmp_path / "site") as site:
-        video = site.new_video()
-        assert send(site, video, b"x" * (6 * MIB), "part 1/2").status_code == 201
-        uploads = site.folder / "data" / "media" / "uploads"
-        assert len(list(uploads.iterdir())) == 1
-        assert site.client.delete(f"/videos/{video}").status_code == 204
-        refused(send(site, video, b"x", "part 2/2"), "resource-not-found", 404)
-        site.stop()
-        site.start()
-        assert not list(uploads.iterdir())
 
 
 def test_nobody_adds_parts_to_what_is_not_theirs(site: ServedSite) -> None:

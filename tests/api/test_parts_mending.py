@@ -24,6 +24,7 @@ from reelkit.catalog.videos import NewVideo, Video
 from reelkit.interfaces.storage import KeyTaken, Multipart, NotStored, Part, Storage, Stored
 from reelkit.jobs.runtime import Runtime, running
 from reelkit.plugins import load_plugins
+from reelkit.problems import NotFound
 from reelkit.site import Site
 from reelkit.testing.streams import content, joined, stream
 
@@ -113,6 +114,15 @@ async def test_an_upload_of_a_week_ago_is_forgotten(runtime: Runtime, video: Vid
     assert await parts.get(SCOPE, upload.id) is None
     # The video takes another one.
     await send(runtime, video, "bytes 0-5242879/9000000", content(5 * MIB))
+
+
+async def test_parts_of_a_deleted_video_are_forgotten(runtime: Runtime, video: Video) -> None:
+    await send(runtime, video, "part 1/2", content(6 * MIB))
+    await videos.delete(SCOPE, video.video_id)
+    with pytest.raises(NotFound):
+        await send(runtime, video, "part 2/2", b"x")
+    await mend_uploads(runtime)
+    assert uploads(runtime) == []
 
 
 async def test_uploads_that_are_concatenated_survive_a_death(runtime: Runtime, video: Video) -> None:
