@@ -154,7 +154,7 @@ async def fill(database: Database, stop: int) -> None:
         else f"WITH s AS (SELECT n FROM generate_series(0::bigint, {PLAYBACKS - 1}) g(n))"
     )
     span = DAYS * 24 * HOUR
-    at = f"({stop - span} + (n * 7919 % {PLAYBACKS}) * {span // PLAYBACKS})"
+    at = f"({stop - span} + n * {span // PLAYBACKS})"
     media = f"'viBench' || substr('0000' || (n % {MEDIA_TOTAL}), -4)" if sqlite else None
     media = media or f"'viBench' || lpad((n % {MEDIA_TOTAL})::text, 4, '0')"
     scope = "'default' AS project, 'production' AS environment"
@@ -164,7 +164,7 @@ async def fill(database: Database, stop: int) -> None:
             " referrer, seen_at) " + series.replace(str(PLAYBACKS - 1), "499") + f" SELECT {scope}, n, 'C' || (n % 10),"
             f" 'd' || (n % 3), 'o' || (n % 5), 'b' || (n % 4), 'https://r' || (n % 50) || '.example/', {stop} FROM s"
         )
-        for metric in (*range(events.IMPRESSION, events.WATCH + 1), *events.VIEWS.values()):
+        for metric in events.METRICS:
             await database.fetch(
                 "INSERT INTO analytics_hit (project, environment, metric, at, playback, media_id, profile, viewer, hits,"
                 f" amount) {series} SELECT {scope}, {metric}, {at}, n, {media}, n % 500, n / 3, 1, 60000 FROM s"
@@ -173,14 +173,23 @@ async def fill(database: Database, stop: int) -> None:
             "INSERT INTO analytics_stretch (project, environment, playback, first_slot, last_slot, media_id, profile,"
             f" viewer) {series} SELECT {scope}, n, {at} / {SLOT}, {at} / {SLOT} + 6, {media}, n % 500, n / 3 FROM s"
         )
-        hit = "h.project, h.environment, h.metric"
-        joined = "analytics_hit h JOIN analytics_profile p ON p.project = h.project AND p.environment = h.environment"
+        columns = "project, environment, metric, dimension, media_id, hour, value, hits, amount"
+        source = (
+            "analytics_hit h JOIN analytics_profile p ON p.project = h.project AND p.environment = h.environment"
+            f" AND p.id = h.profile WHERE h.metric = {events.PLAY}"
+        )
         for dimension in ("", "country", "device_type", "operating_system", "browser", "referrer"):
             for media_id in ("''", "h.media_id"):
                 value = f"p.{dimension}" if dimension else "''"
                 await database.fetch(
-                    "INSERT INTO analytics_cell (project, environment, metric, dimension, media_id, hour, value, hits,"
-                    f" amount) SELECT {hit}, '{dimension}', {media_id}, h.at / {HOUR}, {value}, SUM(h.hits), SUM(h.amount)"
-                    f" FROM {joined} AND p.id = h.profile GROUP BY {hit}, 4, 5, 6, 7"
+                    f"INSERT INTO analytics_cell ({columns}) SELECT h.project, h.environment, h.metric, '{dimension}',"
+                    f" {media_id}, h.at / {HOUR}, {value}, SUM(h.hits), SUM(h.amount) FROM {source}"
+                    " GROUP BY 1, 2, 3, 4, 5, 6, 7"
                 )
+        # Every playback has one hit of each metric, so that their cells are the same.
+        for metric in set(events.METRICS) - {events.PLAY}:
+            await database.fetch(
+                f"INSERT INTO analytics_cell ({columns}) SELECT {columns.replace('metric', str(metric))} FROM analytics_cell"
+                f" WHERE metric = {events.PLAY}"
+            )
     await database.fetch("ANALYZE")
