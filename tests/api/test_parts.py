@@ -327,6 +327,18 @@ def test_parts_of_unequal_sizes_and_with_fields_behind_the_file(site: ServedSite
     whole(site, video, film)
 
 
+def test_forms_of_node_fetch_lack_their_last_line_break(site: ServedSite, film: bytes) -> None:
+    video, boundary = site.new_video(), b"----formdata-undici-012345678901"
+    for number, data in enumerate(cut(film, 8 * MIB), 1):
+        head = b'\r\nContent-Disposition: form-data; name="file"; filename="f.mp4"\r\n\r\n'
+        form = b"--" + boundary + head + data + b"\r\n--" + boundary + b"--"
+        kind = f"multipart/form-data; boundary={boundary.decode()}"
+        headers = {"Content-Range": f"part {number}/3", "Content-Type": kind}
+        answer = site.client.post(f"/videos/{video}/source", content=form, headers=headers)
+        assert answer.status_code == 201, answer.text
+    whole(site, video, film)
+
+
 def test_a_film_that_is_none_is_refused_with_its_last_part(site: ServedSite) -> None:
     video = site.new_video()
     assert send(site, video, b"x" * (6 * MIB), "part 1/2").status_code == 201

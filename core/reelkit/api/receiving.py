@@ -206,7 +206,8 @@ class FormUpload:
     @property
     def length(self) -> int | None:
         """Bytes that the file has if the form ends behind it, by what the request's headers declare."""
-        if self._declared is None:
+        # Some versions of Node's own fetch leave the last line break of a form out, and nothing else tells.
+        if self._declared is None or b"undici" in self._delimiter:
             return None
         at = 0
         for _ in range(self._segments):
