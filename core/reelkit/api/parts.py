@@ -24,13 +24,13 @@ from reelkit.interfaces.storage import KeyTaken, NotStored, Part
 from reelkit.jobs.runtime import Runtime
 from reelkit.problems import NotFound, Problem, UploadIncomplete
 
-__all__ = ["ASIDE", "join", "kept_alive", "same_bytes", "take_part"]
+__all__ = ["join", "kept_alive", "same_bytes", "take_part"]
 
 BEAT = 5.0
 """Seconds between two signs of life of a part in the catalog."""
 IDLE = 60.0
 """Seconds without a byte after which a client is gone, whatever its connection says."""
-ASIDE = 25.0
+PATIENCE = 25.0
 """Seconds for which a part waits for another request that sends the same one."""
 
 log = structlog.get_logger("reelkit.uploads")
@@ -49,7 +49,7 @@ async def take_part(runtime: Runtime, video: Video, piece: Piece, upload: Upload
     token: the upload token that it came with. Raises the Problems of `parts_rules`, SourceAlreadyUploaded, PartAlreadySent,
     RangeOverlap, PartBusy, InvalidFile when the whole is known bad at once, and what receiving and storing raise.
     """
-    deadline = asyncio.get_running_loop().time() + ASIDE
+    deadline = asyncio.get_running_loop().time() + PATIENCE
     while True:
         whole = await open_upload_in_parts(runtime, video, piece.mode, upload.filename, token=token)
         try:
