@@ -173,6 +173,7 @@ async def fill(database: Database, stop: int) -> None:
             "INSERT INTO analytics_stretch (project, environment, playback, first_slot, last_slot, media_id, profile,"
             f" viewer) {series} SELECT {scope}, n, {at} / {SLOT}, {at} / {SLOT} + 6, {media}, n % 500, n / 3 FROM s"
         )
+        await database.fetch("ANALYZE")  # or Postgres joins them as if they were empty
         columns = "project, environment, metric, dimension, media_id, hour, value, hits, amount"
         source = (
             "analytics_hit h JOIN analytics_profile p ON p.project = h.project AND p.environment = h.environment"
