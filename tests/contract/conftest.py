@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,7 +13,9 @@ from typing import Any
 import imageio_ffmpeg
 import pytest
 from reelkit.testing import npm
+from reelkit.testing.browser import ChromiumMissing, find_chromium
 from reelkit.testing.served import ServedSite, served_site
+from reelkit.testing.servers import run_caddy
 
 HERE = Path(__file__).parent
 MIB = 1 << 20
@@ -63,17 +66,34 @@ def node_command() -> list[str]:
     return [*node, str(HERE / "node" / "client.mjs"), str(npm.installed(HERE / "node", keep_modules))]
 
 
-CLIENTS: dict[str, Callable[[], list[str]]] = {"Python": python_command, "Node": node_command}
+def browser_command() -> list[str]:
+    try:
+        find_chromium()
+    except ChromiumMissing as missing:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"no Chromium: {missing}")
+    return [sys.executable, str(HERE / "browser_client.py"), str(npm.installed(HERE / "uploader", keep_modules))]
+
+
+CLIENTS: dict[str, Callable[[], list[str]]] = {"Python": python_command, "Node": node_command, "Browser": browser_command}
 
 
 @pytest.fixture(scope="session")
-def journeys(site: ServedSite, client_files: Path) -> Callable[[str], Told]:
+def secure(site: ServedSite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the site behind TLS, without which the uploader for browsers does not work."""
+    with run_caddy(tmp_path_factory.mktemp("caddy"), f"  reverse_proxy 127.0.0.1:{site.port}", tls=True) as front:
+        yield front.url
+
+
+@pytest.fixture(scope="session")
+def journeys(site: ServedSite, secure: str, client_files: Path) -> Callable[[str], Told]:
     """Return what a client tells of its journey through every operation; each makes it once."""
     made: dict[str, Told] = {}
 
     def journey(client: str) -> Told:
         if client not in made:
-            options = {"url": site.url, "key": site.key, "files": str(client_files)}
+            options = {"url": site.url, "secure": secure, "key": site.key, "files": str(client_files)}
             done = subprocess.run([*CLIENTS[client](), json.dumps(options)], capture_output=True, text=True, timeout=240)
             assert done.returncode == 0, done.stderr[-4000:]
             lines: list[Any] = json.loads(done.stdout)

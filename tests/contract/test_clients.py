@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "compatibility.md"
 RENEW = "REELKIT_RENEW=1 .venv/bin/pytest tests/contract/test_clients.py"
 CLIENTS = ("Python", "Node")
+UPLOADER = "Browser"
 
 Told = list[tuple[str, str, str | None]]
 
@@ -23,15 +24,17 @@ INTRODUCTION = """\
 # Compatibility with the clients of api.video
 
 Official clients, unchanged, work against a reelkit site once their base URL is that of the site. This table is written by
-the tests: each line was done by each client over HTTP against a running site, and its answer was checked.
+the tests: each line was done by each client over HTTP against a running site, and its answer was checked. A client
+has no word in the lines that it was not asked to do.
 
 | client | version | how it is pointed at a site |
 |---|---|---|
 | Python `api-video` | {python} | `c = AuthenticatedApiClient(key); c.configuration.host = URL; c.connect()` |
 | Node `@api.video/nodejs-client` | {node} | `new ApiVideoClient({{apiKey: key, baseUri: URL}})` |
+| Browser `@api.video/video-uploader` | {uploader} | `new VideoUploader({{file, uploadToken, apiHost: HOST}})` |
 
-Neither URL ends with a slash. Clients that only speak to `https://` hosts, such as the uploader for browsers, need a site
-behind TLS ([self-hosting](self-hosting.md)).
+URL is without a slash at its end. HOST is without `https://`, which the uploader puts before it: it needs a site behind TLS
+([self-hosting](self-hosting.md)); in the tests Caddy stands before the site, and the page is one of Chromium.
 
 """
 
@@ -46,8 +49,14 @@ def test_an_official_client_does_every_operation(
     assert {operation for operation, _, _ in told} == set(operations)
 
 
+def test_the_official_uploader_uploads_from_a_page_behind_tls(journeys: Callable[[str], Told]) -> None:
+    told = journeys(UPLOADER)
+    assert len(told) == 7
+    assert not [f"{operation} ({what}): {error}" for operation, what, error in told if error is not None]
+
+
 def test_the_table_of_compatibility_is_what_the_clients_found(journeys: Callable[[str], Told]) -> None:
-    page = table({client: journeys(client) for client in CLIENTS})
+    page = table({client: journeys(client) for client in (*CLIENTS, UPLOADER)})
     if os.environ.get("REELKIT_RENEW"):
         PAGE.write_text(page)
     assert PAGE.is_file() and PAGE.read_text() == page, f"docs/compatibility.md is out of date; renew it: {RENEW}"
@@ -55,8 +64,11 @@ def test_the_table_of_compatibility_is_what_the_clients_found(journeys: Callable
 
 def table(told: Mapping[str, Told]) -> str:
     """Return the page that tells what each client did."""
-    package = json.loads((HERE / "node" / "package.json").read_text())
-    versions = {"python": version("api-video"), "node": package["dependencies"]["@api.video/nodejs-client"]}
+    versions = {
+        "python": version("api-video"),
+        "node": npm_version("node", "@api.video/nodejs-client"),
+        "uploader": npm_version("uploader", "@api.video/video-uploader"),
+    }
     results = {
         (operation, what, client): "works" if error is None else f"fails: {error.splitlines()[0][:100]}"
         for client, lines in told.items()
@@ -66,6 +78,12 @@ def table(told: Mapping[str, Told]) -> str:
     steps = dict.fromkeys((operation, what) for operation, what, _ in results)
     for operation, of_operation in groupby(sorted(steps, key=lambda step: step[0].lower()), key=lambda step: step[0]):
         for number, (_, what) in enumerate(of_operation):
-            cells = " | ".join(results.get((operation, what, client), "not done") for client in told)
+            cells = " | ".join(results.get((operation, what, client), "") for client in told)
             lines.append(f"| {f'`{operation}`' if number == 0 else ''} | {what} | {cells} |")
     return INTRODUCTION.format(**versions) + "\n".join(lines) + "\n"
+
+
+def npm_version(folder: str, name: str) -> str:
+    """Return the version of a package that a folder asks for."""
+    found: str = json.loads((HERE / folder / "package.json").read_text())["dependencies"][name]
+    return found

@@ -335,15 +335,20 @@ class CaddyServer(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def run_caddy(folder: Path, site: str) -> Iterator[CaddyServer]:
-    """Run Caddy with `site` (Caddyfile directives) as its only site, on a free port without TLS."""
+def run_caddy(folder: Path, site: str, *, tls: bool = False) -> Iterator[CaddyServer]:
+    """Run Caddy with `site` (Caddyfile directives) as its only site, on a free port.
+
+    tls: as https://localhost:… with a certificate that only Caddy itself has signed.
+    """
     binary = from_environment("REELKIT_CADDY_BIN", lambda: script("caddy"))
     folder.mkdir(parents=True, exist_ok=True)
     (port,) = free_ports(1)
     config = folder / "Caddyfile"
+    url = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
+    secure = ("disable_redirects\n  skip_install_trust", "  tls internal\n") if tls else ("off", "")
     config.write_text(
-        f"{{\n  admin off\n  persist_config off\n  auto_https off\n  storage file_system {folder}/storage\n}}\n"
-        f"http://127.0.0.1:{port} {{\n  bind 127.0.0.1\n{site}\n}}\n",
+        f"{{\n  admin off\n  persist_config off\n  auto_https {secure[0]}\n  storage file_system {folder}/storage\n}}\n"
+        f"{url} {{\n  bind 127.0.0.1\n{secure[1]}{site}\n}}\n",
         "utf-8",
     )
     homes = {"XDG_CONFIG_HOME": f"{folder}/config", "XDG_DATA_HOME": f"{folder}/data", "HOME": str(folder)}
@@ -353,4 +358,4 @@ def run_caddy(folder: Path, site: str) -> Iterator[CaddyServer]:
         ready=answers_tcp(port),
         env={**os.environ, **homes},
     ) as process:
-        yield CaddyServer(f"http://127.0.0.1:{port}", folder, process.pid)
+        yield CaddyServer(url, folder, process.pid)
