@@ -22,7 +22,6 @@ from reelkit.interfaces.event import VideoCreated
 from reelkit.jobs.announce import announce
 from reelkit.jobs.runtime import Runtime
 from reelkit.outbound import OutboundRefused
-from reelkit.outbound.urls import checked_url
 from reelkit.problems import InvalidAttribute
 
 __all__ = ["create_video"]
@@ -69,6 +68,8 @@ async def _origin(scope: Scope, source: str) -> Origin:
         if other is None or other.checksum is None:
             raise InvalidAttribute(name="source", detail="The video of this id has no source that could be copied.")
         return "copy"
+    from reelkit.outbound import checked_url
+
     try:
         checked_url(source)
     except OutboundRefused as error:

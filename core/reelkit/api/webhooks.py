@@ -21,7 +21,7 @@ from reelkit.catalog.webhooks import LIMIT, Webhook
 from reelkit.interfaces.event import WebhookEvent
 from reelkit.jobs.runtime import Runtime
 from reelkit.jobs.webhooks import submit_delivery
-from reelkit.outbound import OutboundRefused, checked_url
+from reelkit.outbound import OutboundRefused
 from reelkit.problems import InvalidAttribute, NotFound, WebhookLimitReached
 
 __all__ = ["HANDLERS", "DeliveryJson", "DeliveryList", "NewWebhookPayload", "WebhookJson", "WebhookList"]
@@ -126,6 +126,8 @@ async def create_webhook(request: Request[Any, Any, Any], principal: Principal, 
         raise InvalidAttribute(name="events", detail="Name at least one event.")
     if len(given.url) > URL_LENGTH:
         raise InvalidAttribute(name="url", detail=f"The URL is longer than {URL_LENGTH} characters.")
+    from reelkit.outbound import checked_url
+
     try:
         checked_url(given.url)
     except OutboundRefused as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from babel import Locale, UnknownLocaleError, localedata
+if TYPE_CHECKING:
+    from babel import Locale
 
 __all__ = ["canonical", "language_name"]
 
@@ -30,6 +32,8 @@ def language_name(tag: str) -> str:
     if locale is None or not name:
         return tag
     details = [part for part in (locale.script_name, locale.territory_name) if part]
+    from babel import localedata
+
     # Babel would keep 0.15 MB for each language that was ever named.
     localedata._cache.clear()
     if details and locale.language in _CHINESE:
@@ -46,6 +50,8 @@ def _subtag(part: str) -> str:
 
 def _locale(tag: str) -> Locale | None:
     """Return CLDR's locale of a tag, its likely script filled in where there are several."""
+    from babel import Locale, UnknownLocaleError  # 2 MiB that a site without captions never needs
+
     try:
         return Locale.parse(tag, sep="-")
     except (UnknownLocaleError, ValueError, TypeError):

@@ -35,6 +35,7 @@ def application() -> Any:
     """Build the site's application in a worker; Granian calls this."""
     _end_with_parent()
     try:
+        _import_structlog_alone()
         from reelkit.app import serve_target
 
         return _slim(serve_target())
@@ -49,6 +50,16 @@ def application() -> Any:
             sys.stderr.write(f"reelkit: {line}\n")
         sys.stderr.flush()
         os._exit(STARTED_WRONG)
+
+
+def _import_structlog_alone() -> None:
+    """Keep rich and Pygments out of a server: structlog would take them, 5 MiB, to print tracebacks in colour."""
+    if "rich" not in sys.modules:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # how Python is told that a module cannot be imported
+        try:
+            import structlog  # noqa: F401 - for what it finds missing while it is imported
+        finally:
+            del sys.modules["rich"]
 
 
 def _slim(app: Any) -> Any:

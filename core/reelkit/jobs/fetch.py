@@ -16,7 +16,7 @@ from reelkit.interfaces.event import SourceUploaded, VideoFailed
 from reelkit.interfaces.storage import NotStored, StorageFull
 from reelkit.jobs.announce import announce, facts
 from reelkit.jobs.job import JobContext, PermanentFailure
-from reelkit.outbound import Outbound, OutboundFailed, OutboundLimits, OutboundRefused, OutboundTooLarge
+from reelkit.outbound import OutboundFailed, OutboundLimits, OutboundRefused, OutboundTooLarge
 
 if TYPE_CHECKING:
     from reelkit.jobs.runtime import Runtime
@@ -115,6 +115,8 @@ async def _open(runtime: Runtime, video: Video, opened: AsyncExitStack) -> tuple
         if other is None or other.checksum is None:
             raise PermanentFailure("The other video has no source any more.")
         return other.size, runtime.storage.read(other.storage_key)
+    from reelkit.outbound import Outbound
+
     site = runtime.site
     limits = OutboundLimits(
         connect=CONNECT, read=SILENCE, total=site.limits.fetch_minutes * 60.0, size=site.limits.source_bytes

@@ -17,10 +17,11 @@ from reelkit.catalog.webhook_deliveries import Delivery
 from reelkit.catalog.webhooks import Webhook
 from reelkit.interfaces.event import WEBHOOK_EVENTS, Event
 from reelkit.jobs.job import JobContext
-from reelkit.outbound import Outbound, OutboundFailed, OutboundLimits, OutboundRefused
+from reelkit.outbound import OutboundFailed, OutboundLimits, OutboundRefused
 
 if TYPE_CHECKING:
     from reelkit.jobs.runtime import Runtime
+    from reelkit.outbound import Outbound
 
 __all__ = ["EVERY", "deliver", "delivery_failed", "keep_deliveries", "submit_delivery", "tell_webhooks", "webhook_body"]
 
@@ -77,6 +78,8 @@ async def deliver(runtime: Runtime, job: JobContext, payload: dict[str, Any]) ->
     webhook = await webhooks.get(scope, delivery.webhook_id) if delivery is not None else None
     if webhook is None:
         return
+    from reelkit.outbound import Outbound
+
     async with Outbound(runtime.site.network.allow_private, limits=LIMITS) as outbound:
         while delivery is not None and delivery.status == "waiting":
             began = time.monotonic()

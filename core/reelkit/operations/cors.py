@@ -19,9 +19,9 @@ EXPOSED = (
         b"access-control-expose-headers",
         b"X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Retry-After, RateLimit, "
         b"RateLimit-Policy, Retry-After, ETag, "
-        b"Content-Length, Content-Range, Accept-Ranges, Content-Disposition, Location, Video-Id, Tus-Resumable, Tus-Version, "
-        b"Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires, "
-        b"Upload-Concat",
+        b"Content-Length, Content-Range, Accept-Ranges, Content-Disposition, Location, Video-Id, "
+        b"Tus-Resumable, Tus-Version, Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, "
+        b"Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires, Upload-Concat",
     ),
 )
 """Sent with every answer, errors too: a page that may not read an error takes it for a broken network and retries."""

@@ -15,29 +15,17 @@ import httpx
 import msgspec
 
 from reelkit.outbound.errors import OutboundFailed, OutboundTooLarge
+from reelkit.outbound.limits import OutboundLimits
 from reelkit.outbound.network import GuardedNetwork, Resolve, system_resolve
 from reelkit.outbound.urls import checked_url
 
-__all__ = ["Answer", "Opened", "Outbound", "OutboundLimits"]
+__all__ = ["Answer", "Opened", "Outbound"]
 
 _OURS = frozenset({"host", "connection", "transfer-encoding", "content-length", "te", "upgrade", "proxy-authorization"})
 """Headers that say how a message travels: the client's own business."""
 
 _PERSONAL = frozenset({"authorization", "cookie"})
 """Headers meant for one host only."""
-
-
-class OutboundLimits(msgspec.Struct, frozen=True):
-    """What one request may take. connect, read, total: seconds; size: bytes of the answer; redirects: how many to follow.
-
-    read is the longest silence; total counts from the request to the end of the answer, None for no end.
-    """
-
-    connect: float = 5.0
-    read: float = 10.0
-    total: float | None = 30.0
-    size: int = 1024 * 1024
-    redirects: int = 5
 
 
 _LIMITS = OutboundLimits()
