@@ -127,6 +127,11 @@ def test_what_is_described_as_open_needs_no_key_and_the_rest_does(
         assert (answer.status_code == 401) == bool(told["security"]), name
 
 
+def test_the_type_of_the_measurements_is_that_of_prometheus(site: ServedSite) -> None:
+    measured = site.client.get("/metrics")
+    assert measured.headers["content-type"] == "text/plain; version=1.0.0; charset=utf-8"
+
+
 def test_people_read_the_reference_without_asking_another_host(site: ServedSite, operations: dict[str, Any]) -> None:
     page = site.client.get("/reference", headers={"Authorization": ""})
     assert page.status_code == 200

@@ -19,7 +19,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
-from reelkit.api.openapi_facts import ALSO_ANSWERS, FORMS, HEADERS, JSON_BODIES, OPTIONAL_BODIES, QUERIES
+from reelkit.api.openapi_facts import ALSO_ANSWERS, EMPTY, FORMS, HEADERS, JSON_BODIES, OPTIONAL_BODIES, QUERIES
 from reelkit.problems import ProblemBody
 
 __all__ = ["DESCRIPTION", "Description", "described", "description_routes"]
@@ -42,8 +42,13 @@ REFUSALS = {
     401: "The credential is missing, unknown or has expired.",
     403: "The credential does not allow this.",
     404: "There is no such thing in the project and environment of the credential.",
-    409: "It exists already.",
+    409: "It exists already, or is not where the request takes it to be.",
+    412: "The version of the protocol is missing or another.",
+    413: "It is too large.",
+    415: "The body is of another type than this takes.",
+    423: "Another request goes on with it.",
     429: "Too many requests in this minute.",
+    460: "The checksum is not that of the bytes.",
 }
 ALLOWANCE = {
     "X-RateLimit-Limit": "Requests a minute.",
@@ -176,6 +181,8 @@ def answer(operation: Schema, statuses: set[int]) -> None:
         status: response for status, response in operation["responses"].items() if not status.startswith(("4", "5"))
     }
     done = next(iter(responses.values()))
+    if operation["operationId"] in EMPTY:
+        done.pop("content", None)
     if operation["security"] and {"apiKey": []} in operation["security"]:
         done["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in ALLOWANCE}
     for status in sorted(statuses):

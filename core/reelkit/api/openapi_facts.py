@@ -21,7 +21,7 @@ from reelkit.api.upload_tokens import NewUploadToken
 from reelkit.api.video_payloads import NewVideoPayload, VideoUpdatePayload
 from reelkit.api.webhooks import NewWebhookPayload
 
-__all__ = ["ALSO_ANSWERS", "FORMS", "HEADERS", "JSON_BODIES", "OPTIONAL_BODIES", "QUERIES"]
+__all__ = ["ALSO_ANSWERS", "EMPTY", "FORMS", "HEADERS", "JSON_BODIES", "OPTIONAL_BODIES", "QUERIES"]
 
 Schema = dict[str, Any]
 
@@ -65,15 +65,26 @@ HEADERS: dict[str, dict[str, str]] = {
     for operation in ("POST_videos-videoId-source", "POST_upload")
 }
 
+TUS = (400, 401, 403, 404, 409, 412, 413, 415, 423, 429, 460)
 ALSO_ANSWERS: dict[str, tuple[int, ...]] = {
     "POST-video": (202,),
     "PATCH-video": (409,),
     "POST_summaries": (409,),
     "PATCH_summaries-summaryId-source": (409,),
-    "POST_upload": (401, 429),
+    "POST_upload": (401, 404, 429),
+    "POST-watch": (400,),
+    "POST_uploads-tus": TUS,
+    "HEAD_uploads-tus-id": TUS,
+    "PATCH_uploads-tus-id": TUS,
+    "POST_uploads-tus-id": TUS,
+    "DELETE_uploads-tus-id": TUS,
     "POST_auth-api-key": (401,),
     "POST_auth-refresh": (401,),
 }
+
+
+EMPTY = frozenset({"OPTIONS_uploads-tus", "PUT_live-streams-liveStreamId-complete"})
+"""Answer without a body, whatever the type that the handler returns."""
 
 
 def words(*allowed: str, default: str | None = None) -> Schema:

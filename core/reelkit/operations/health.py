@@ -113,4 +113,5 @@ def metrics(state: State) -> Response[bytes]:
     """Return the measurements of this process in the format of Prometheus."""
     measured: Metrics = state.metrics
     text: Any = b"".join(measured.text())
-    return Response(text, media_type=CONTENT_TYPE, headers=NO_STORE)
+    # Litestar adds the charset to every text.
+    return Response(text, media_type=CONTENT_TYPE.partition("; charset=")[0], headers=NO_STORE)
