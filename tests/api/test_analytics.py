@@ -60,9 +60,7 @@ def get(site: ServedSite) -> Get:
 def media(site: ServedSite, get: Get) -> str:
     """A video that two people watched, one of them twice."""
     video = site.new_video("watched", tags=["seen"])
-    phone = (
-        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1 Version/18.0 Mobile/15E1 Safari/604.1"
-    )
+    phone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1 Version/18.0 Mobile/15E1 Safari/604.1"
     for agent in (AGENT, AGENT, phone):
         answer = send(site, beat(video, WATCHED), agent)
         assert (answer.status_code, answer.content) == (204, b"")

@@ -52,7 +52,7 @@ async def _ladder(source: Path, folder: Path) -> float:
 
         index = await build_index(read_at, size)
     packager = Packager(index)
-    probe = probe_of_index(index, size)
+    probe = probe_of_index(index)
     ladder = plan(probe, packager.cut_times, copyable=packager.can_package is None)
     assert len(ladder.rungs) + ladder.copy_video == len(HEIGHTS), ladder
     before = children_cpu()

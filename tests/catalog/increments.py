@@ -10,7 +10,7 @@ from reelkit.catalog import projects
 from reelkit.catalog.binding import transaction
 from reelkit.catalog.database import migrate, open_database
 from reelkit.catalog.scope import Scope, scoped
-from reelkit.catalog.videos import VideoCountRow
+from reelkit.catalog.video_rows import VideoCountRow
 from reelkit.site import Database, Site
 
 SCOPE = Scope("race")

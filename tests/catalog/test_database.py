@@ -18,7 +18,8 @@ from reelkit.catalog.database import Database, connect, migrate, open_database
 from reelkit.catalog.errors import DatabaseBusy, DatabaseUnavailable, SchemaMismatch
 from reelkit.catalog.migrations import STEPS
 from reelkit.catalog.scope import Scope, scoped
-from reelkit.catalog.videos import NewVideo, VideoCountRow
+from reelkit.catalog.video_rows import VideoCountRow
+from reelkit.catalog.videos import NewVideo
 from reelkit.site import Database as DatabaseSettings
 from reelkit.site import Site
 
