@@ -55,7 +55,7 @@ lint: $(VENV)/.test ## Check style and types
 	@$(BIN)/mypy
 
 test: lint player chromium ## Run everything: lint, types, tests (ARGS="-k upload")
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 bench: $(VENV)/.test player ## Measure speed and memory beside their baselines (ONLY=upload)
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only "$(ONLY)")

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,7 @@ def make_sample(path: Path) -> None:
     sound = f"sine=frequency=220:beep_factor=4:duration={SAMPLE_SECONDS}"
     command = [get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-y", "-progress", "pipe:1"]
     command += ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound]
-    command += ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", "60", "-c:a", "aac", "-ac", "2"]
+    command += ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", "-pix_fmt", "yuv420p", "-g", "60", "-c:a", "aac", "-ac", "2"]
     command += ["-movflags", "+faststart", "-f", "mp4", str(half)]
     columns = (TextColumn("Making a 60 s 1080p sample"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
@@ -121,7 +121,9 @@ def main() -> None:
                 print(json.dumps(sent))
                 return
             show(sent, key["key"])
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+            with suppress(KeyboardInterrupt):
+                signal.pause()
         finally:
             reelkit("keys", "revoke", key["id"], "--site", str(HERE), "--json")
 
