@@ -61,8 +61,8 @@ def make_sample(path: Path) -> None:
     sound = f"sine=frequency=220:beep_factor=4:duration={SAMPLE_SECONDS}"
     command = [get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-y", "-progress", "pipe:1"]
     command += ["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound]
-    command += ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", "-pix_fmt", "yuv420p", "-g", "60", "-c:a", "aac", "-ac", "2"]
-    command += ["-movflags", "+faststart", "-f", "mp4", str(half)]
+    command += ["-c:v", "libx264", "-preset", "ultrafast", "-crf", "18", "-pix_fmt", "yuv420p", "-g", "60"]
+    command += ["-c:a", "aac", "-ac", "2", "-movflags", "+faststart", "-f", "mp4", str(half)]
     columns = (TextColumn("Making a 60 s 1080p sample"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar, subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         task = bar.add_task("sample", total=SAMPLE_SECONDS * 1_000_000)
