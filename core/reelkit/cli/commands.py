@@ -31,6 +31,13 @@ COMMANDS = {
 }
 GROUPS = {
     "site": ("Make sites.", {"new": ("reelkit.cli.site:new", "Make a new site.")}),
+    "project": (
+        "Make projects, which own videos and keys.",
+        {
+            "create": ("reelkit.cli.projects:create", "Make a project."),
+            "list": ("reelkit.cli.projects:list_projects", "List projects."),
+        },
+    ),
     "keys": (
         "Make and revoke API keys.",
         {
