@@ -64,7 +64,10 @@ async def test_h264_in_mp4_plays_at_once(
 
     waiting = [(r.kind, r.quality, r.status) for r in await work.renditions_of(source.id) if r.status != "encoded"]
     assert waiting == [("encoded", "360p", "waiting"), ("encoded", "240p", "waiting")]
-    assert told.types == ["video.playable", "video.encoding.quality.completed"]
+    playable, *completed = told()
+    assert playable["type"] == "video.playable"
+    # The MP4 file is the source itself, so it can be had at once.
+    assert [(event["encoding"], event["quality"]) for event in completed] == [("hls", "480p"), ("mp4", "480p")]
     assert await state(runtime, "transcode", source) == "queued"
     assert await state(runtime, "draft", source) is None
 
@@ -93,7 +96,10 @@ async def test_what_cannot_be_played_as_it_is_gets_a_draft_first(
     assert made == {("draft", "360p", "waiting"), *rungs, *sound}
     assert await state(runtime, "draft", source) == "queued"
     assert await state(runtime, "transcode", source) == "queued"
-    assert told() == []
+    # Nothing plays yet, but a source that is an MP4 file can be had as one.
+    assert found.probe is not None
+    mp4 = [("mp4", "360p")] if found.probe.container in ("mov", "mp4") else []
+    assert [(event.get("encoding"), event.get("quality")) for event in told()] == mp4
 
 
 async def test_sound_alone_plays_at_once_if_it_can(

@@ -77,8 +77,9 @@ async def test_a_copied_source_gets_the_rungs_below_it(
     assert sheet.endswith("/storyboard-001.jpg")
     assert watched.source.storyboard_vtt_key is not None
     assert (await content(runtime.storage, watched.source.storyboard_vtt_key)).startswith(b"WEBVTT")
-    assert told.types == ["video.playable"] + ["video.encoding.quality.completed"] * 3
-    assert [event["quality"] for event in told()[1:]] == ["480p", "240p", "360p"]
+    assert told.types == ["video.playable"] + ["video.encoding.quality.completed"] * 4
+    completed = [(event["encoding"], event["quality"]) for event in told()[1:]]
+    assert completed == [("hls", "480p"), ("mp4", "480p"), ("hls", "240p"), ("hls", "360p")]
     # Source and index, two rungs and theirs, poster, sheet and listing: nothing lies about.
     assert len(await keys()) == 2 + 4 + 3
 
