@@ -8,7 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 
 __all__ = ["Checksum"]
 
-BATCH = 2 << 20
+BATCH = 1 << 20
 """Bytes handed to a thread at once: large enough that the hand-over does not count, small enough that memory does not."""
 LEAST_BATCH = 256 << 10
 SHARED = 16 << 20

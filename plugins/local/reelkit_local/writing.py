@@ -15,7 +15,7 @@ from reelkit_local.threads import finish
 
 __all__ = ["FileWriter", "write_stream"]
 
-BATCH = 4 * 1024**2
+BATCH = 1024**2
 """Bytes handed to the thread at once: a hop for each 64 KiB chunk would cost more than the write itself."""
 
 LEAST_BATCH = 256 * 1024
