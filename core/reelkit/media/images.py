@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import sys
 from pathlib import Path
 
 import msgspec
 
-from reelkit.media.probe import Unreadable, libraries
-from reelkit.media.sandbox import INPUT_OPTIONS, Confinement, confined, tail
+from reelkit.media.probe import Unreadable, ask
+from reelkit.media.sandbox import INPUT_OPTIONS
 
 __all__ = ["frame", "picture"]
 
 _CHILD = Path(__file__).with_name("image_child.py")
-LARGEST = 16 << 20
-"""Bytes of a JPEG that a child may hand over."""
 
 
 async def picture(path: Path, timeout: float = 20.0) -> bytes:
@@ -42,23 +38,7 @@ async def frame(path: Path, timecode: str, timeout: float = 120.0) -> bytes:
 
 async def _ask(path: Path, question: dict[str, object], timeout: float) -> bytes:
     path = await asyncio.to_thread(path.resolve)
-    program: list[str | Path] = [sys.executable, "-I", _CHILD, path, msgspec.json.encode(question).decode()]
-    confinement = Confinement(
-        cpu_seconds=max(1, round(timeout)),
-        memory_bytes=2 * 1024**3,
-        file_bytes=0,
-        open_files=64,
-        read=(path, *libraries()),
-    )
-    answer, complaint = b"", ""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(timeout), confined(program, confinement) as child, asyncio.TaskGroup() as group:
-            assert child.stdout is not None and child.stderr is not None
-            complaining = group.create_task(tail(child.stderr))
-            answer = await child.stdout.read(LARGEST)
-            while len(answer) < LARGEST and (more := await child.stdout.read(LARGEST)):
-                answer += more
-            complaint = await complaining
+    answer, complaint = await ask(_CHILD, path, msgspec.json.encode(question).decode(), timeout)
     kind, body = answer[:1], answer[1:]
     if kind == b"J" and body.startswith(b"\xff\xd8") and body.endswith(b"\xff\xd9"):
         return body

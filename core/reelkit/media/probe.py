@@ -18,9 +18,11 @@ from reelkit.media.sandbox import INPUT_OPTIONS, Confinement, confined, tail
 if TYPE_CHECKING:
     from reelkit.media.mp4.index import MediaIndex
 
-__all__ = ["Unreadable", "libraries", "probe", "probe_of_index"]
+__all__ = ["Unreadable", "ask", "libraries", "probe", "probe_of_index"]
 
 _CHILD = Path(__file__).with_name("probe_child.py")
+LARGEST = 16 << 20
+"""Bytes of an answer that a child may hand over."""
 
 
 class Unreadable(Exception):
@@ -38,7 +40,17 @@ async def probe(path: Path, timeout: float = 30.0) -> Probe:
     size = (await asyncio.to_thread(path.stat)).st_size
     if size == 0:
         raise Unreadable("The file is empty.")
-    program: list[str | Path] = [sys.executable, "-I", _CHILD, path, msgspec.json.encode(INPUT_OPTIONS).decode()]
+    answer, complaint = await ask(_CHILD, path, msgspec.json.encode(INPUT_OPTIONS).decode(), timeout)
+    return _understand(answer, complaint, size)
+
+
+async def ask(child: Path, path: Path, question: str, timeout: float) -> tuple[bytes, str]:
+    """Have a confined child look at a file; return what it answers, 16 MiB of it at most, and the end of its complaints.
+
+    child: its program; path: absolute, all that it may read beside the libraries. One that takes too long is ended and
+    has answered what it had, in the worst case nothing.
+    """
+    program: list[str | Path] = [sys.executable, "-I", child, path, question]
     confinement = Confinement(
         cpu_seconds=max(1, round(timeout)),
         memory_bytes=2 * 1024**3,
@@ -48,12 +60,14 @@ async def probe(path: Path, timeout: float = 30.0) -> Probe:
     )
     answer, complaint = b"", ""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(timeout), confined(program, confinement) as child, asyncio.TaskGroup() as group:
-            assert child.stdout is not None and child.stderr is not None
-            errors = group.create_task(tail(child.stderr))
-            answer = await child.stdout.read()
-            complaint = await errors
-    return _understand(answer, complaint, size)
+        async with asyncio.timeout(timeout), confined(program, confinement) as asked, asyncio.TaskGroup() as group:
+            assert asked.stdout is not None and asked.stderr is not None
+            complaining = group.create_task(tail(asked.stderr))
+            answer = await asked.stdout.read(LARGEST)
+            while len(answer) < LARGEST and (more := await asked.stdout.read(LARGEST)):
+                answer += more
+            complaint = await complaining
+    return answer, complaint
 
 
 def probe_of_index(index: MediaIndex) -> Probe:
