@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
-from pathlib import Path
 
 import jinja2
 import msgspec
 
+from reelkit.shipped import templates
 from reelkit.site import Site
 
-__all__ = ["Page", "content_security_policy", "new_nonce", "template_environment", "templates_folder"]
+__all__ = ["Page", "content_security_policy", "new_nonce", "template_environment"]
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -22,18 +22,11 @@ class Page(msgspec.Struct, frozen=True):
     status: int = 200
 
 
-def templates_folder() -> Path:
-    """Return the packaged templates: inside the package when installed, at the root of the work tree when editable."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "_templates"
-    return installed if installed.is_dir() else package.parents[1] / "templates"
-
-
 def template_environment(site: Site) -> jinja2.Environment:
     """Return Jinja2 over the site's `templates/`, then the packaged ones. A name that is not there is an error."""
     return jinja2.Environment(
         loader=jinja2.ChoiceLoader(
-            [jinja2.FileSystemLoader(site.folder / "templates"), jinja2.FileSystemLoader(templates_folder())]
+            [jinja2.FileSystemLoader(site.folder / "templates"), jinja2.FileSystemLoader(templates())]
         ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
