@@ -21,6 +21,7 @@ from reelkit.interfaces.change import Change
 from reelkit.interfaces.event import Event
 from reelkit.interfaces.playback import PlaybackRequest
 from reelkit.interfaces.player import Player
+from reelkit.interfaces.proxy import ProxyRequest
 from reelkit.interfaces.storage import Storage
 from reelkit.interfaces.summarizer import Summarizer
 from reelkit.interfaces.transcoder import Transcoder
@@ -56,6 +57,7 @@ CLOSED: dict[str, float] = {
     "authenticate": 2.0,
     "authorize": 2.0,
     "rate_limit": 1.0,
+    "proxy_policy": 2.0,
 }
 """Hooks whose failure fails the request, since what they guard must not slip through: name → seconds of one call.
 
@@ -133,6 +135,13 @@ def rate_limit(decision: RateDecision, site: Site, settings: Any) -> Awaitable[R
 @hookspec
 def authorize_playback(playback: PlaybackRequest, site: Site, settings: Any) -> Awaitable[None] | None:
     """Refuse viewers by a Problem; asked for pages, tokens, playlists, files. Since 0.1. Fails: nobody watches."""
+
+
+@hookspec
+def proxy_policy(
+    request: ProxyRequest, site: Site, settings: Any
+) -> Awaitable[dict[str, str] | None] | dict[str, str] | None:
+    """Refuse by a Problem what a proxy would fetch, or return headers to send. Since 0.1. Fails: nothing is fetched."""
 
 
 @hookspec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hmac
 import os
 import secrets
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import msgspec
 
 from reelkit.site import Site, SiteInvalid
 
-__all__ = ["MINIMUM_LENGTH", "Secrets", "open_secrets", "secrets_file"]
+__all__ = ["MINIMUM_LENGTH", "Secrets", "open_secrets", "secrets_file", "signing_keys"]
 
 MINIMUM_LENGTH = 32
 """Characters; what the file is made with has 64."""
@@ -74,6 +75,15 @@ def open_secrets(site: Site, environ: Mapping[str, str] = os.environ) -> Secrets
         raise SiteInvalid([f"{file} cannot be read or made: {error.strerror}"]) from None
     except msgspec.MsgspecError:
         raise SiteInvalid([f'{file}: must be JSON such as {{"secrets": ["…"]}}, newest first']) from None
+
+
+def signing_keys(site: Site, purpose: str) -> tuple[bytes, ...]:
+    """Return keys of 32 bytes for one purpose, newest first: sign with the first, believe what any of them signed.
+
+    What is signed for one purpose passes for no other. Reads a file, so not in an event loop. Raises SiteInvalid.
+    """
+    purpose_bytes = b"reelkit plugin " + purpose.encode()
+    return tuple(hmac.digest(secret.encode(), purpose_bytes, "sha256") for secret in open_secrets(site).verifying)
 
 
 def _checked(found: list[str], where: str) -> Secrets:

@@ -12,7 +12,7 @@ from reelkit.interfaces.access import Caller, Operation, RateDecision, SignIn
 from reelkit.plugins import Plugins
 from reelkit.site import Site
 
-__all__ = ["ask_authenticate", "ask_authorize", "ask_rate_limit"]
+__all__ = ["ask_authenticate", "ask_authorize", "ask_rate_limit", "caller_of"]
 
 
 async def ask_authenticate(plugins: Plugins, site: Site, request: SignIn) -> Principal | None:
@@ -50,7 +50,7 @@ async def ask_authorize(plugins: Plugins, principal: Principal, method: str, pat
         raise TypeError(f"authorize must return nothing or raise a Problem, but returned {answer!r:.100}")
 
     session = bool(principal.session_id)
-    operation = Operation(caller=_caller(principal), session=session, method=method, path=path, needs=needs)
+    operation = Operation(caller=caller_of(principal), session=session, method=method, path=path, needs=needs)
     await plugins.ask_each("authorize", "operation", operation, unexpected)
 
 
@@ -63,7 +63,7 @@ async def ask_rate_limit(plugins: Plugins, principal: Principal, kind: Kind, all
         return msgspec.structs.replace(answer, caller=seen.caller, kind=seen.kind)
 
     shown = RateDecision(
-        caller=_caller(principal),
+        caller=caller_of(principal),
         kind=kind,
         allowed=allowance.allowed,
         limit=allowance.limit,
@@ -82,7 +82,8 @@ async def ask_rate_limit(plugins: Plugins, principal: Principal, kind: Kind, all
     )
 
 
-def _caller(principal: Principal) -> Caller:
+def caller_of(principal: Principal) -> Caller:
+    """Return what plugins are told of somebody."""
     return Caller(
         id=principal.key_id,
         project=principal.project,

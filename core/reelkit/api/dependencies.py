@@ -19,14 +19,18 @@ from reelkit.jobs.runtime import Runtime
 from reelkit.plugins import Plugins
 from reelkit.problems import AccessDenied, Unauthorized
 
-__all__ = ["DEPENDENCIES"]
+__all__ = ["DEPENDENCIES", "admitted"]
 
 
 async def principal(request: Request[Any, Any, Any], state: State) -> Principal:
     """Return who is asking, once it is clear that they may, and may now. Raises a Problem of status 401, 403 or 429."""
+    return await admitted(request.scope, state, request.route_handler.opt.get("needs"))
+
+
+async def admitted(scope: HTTPScope, state: State, needs: str | None = None) -> Principal:
+    """Return who is asking, and count it. needs: the scope that it takes, if not what method and path say. See principal."""
     keys: KeyRing = state.key_ring
     plugins: Plugins = state.runtime.plugins
-    scope = request.scope
     try:
         found = await keys.authenticate(scope["headers"])
     except Unauthorized:
@@ -35,7 +39,7 @@ async def principal(request: Request[Any, Any, Any], state: State) -> Principal:
             raise
         found = known
     await count(state.rate_limits, plugins, scope, found)
-    needs: str = request.route_handler.opt.get("needs") or needed(scope["method"], scope["path"])
+    needs = needs or needed(scope["method"], scope["path"])
     if not found.may(needs):
         raise AccessDenied(detail=_refusal(found, needs))
     if plugins.implements("authorize"):

@@ -16,7 +16,8 @@ from reelkit.outbound.limits import OutboundLimits
 
 if TYPE_CHECKING:
     from reelkit.outbound.client import Answer, Opened, Outbound
-    from reelkit.outbound.urls import checked_url
+    from reelkit.outbound.dialing import dial
+    from reelkit.outbound.urls import checked_url, port_of
 
 __all__ = [
     "Answer",
@@ -27,15 +28,21 @@ __all__ = [
     "OutboundRefused",
     "OutboundTooLarge",
     "checked_url",
+    "dial",
+    "port_of",
 ]
 
 
 def __getattr__(name: str) -> Any:
     # The HTTP libraries take 13 MiB and a tenth of a second, and many sites never call anybody.
-    if name == "checked_url":
-        from reelkit.outbound.urls import checked_url
+    if name in ("checked_url", "port_of"):
+        from reelkit.outbound import urls
 
-        return checked_url
+        return getattr(urls, name)
+    if name == "dial":
+        from reelkit.outbound.dialing import dial
+
+        return dial
     if name in __all__:
         from reelkit.outbound import client
 

@@ -6,10 +6,8 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from functools import cache
 from typing import Self
 
-import certifi
 import httpcore
 import httpx
 import msgspec
@@ -17,6 +15,7 @@ import msgspec
 from reelkit.outbound.errors import OutboundFailed, OutboundTooLarge
 from reelkit.outbound.limits import OutboundLimits
 from reelkit.outbound.network import GuardedNetwork, Resolve, system_resolve
+from reelkit.outbound.tls import certificates, tls_fault
 from reelkit.outbound.urls import checked_url
 
 __all__ = ["Answer", "Opened", "Outbound"]
@@ -107,7 +106,7 @@ class Outbound:
     ) -> None:
         self._limits = limits
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls or _certificates(),
+            ssl_context=tls or certificates(),
             max_connections=200,
             max_keepalive_connections=20,
             keepalive_expiry=15.0,
@@ -231,7 +230,7 @@ def _explained(host: str, limits: OutboundLimits) -> Iterator[None]:
     except TimeoutError as error:
         raise OutboundFailed(f"{host} did not finish its answer within {limits.total:g} s.") from error
     except httpcore.ConnectError as error:
-        why = f": {fault}" if (fault := _tls_fault(error)) else "."
+        why = f": {fault}" if (fault := tls_fault(error)) else "."
         raise OutboundFailed(f"{host} could not be reached{why}") from error
     except httpcore.LocalProtocolError as error:
         raise OutboundFailed(f"The request to {host} cannot be written in HTTP: {error}") from error
@@ -239,23 +238,3 @@ def _explained(host: str, limits: OutboundLimits) -> Iterator[None]:
         raise OutboundFailed(f"{host} sent something that is not HTTP.") from error
     except (httpcore.NetworkError, OSError) as error:
         raise OutboundFailed(f"The connection to {host} broke.") from error
-
-
-def _tls_fault(error: BaseException) -> str | None:
-    """Return what is wrong with the host's certificate, if that is it."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is not valid ({cause.verify_message})."
-        if isinstance(cause, ssl.SSLError):
-            return "it does not speak TLS as it should."
-        cause = cause.__cause__ or cause.__context__
-    return None
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Trust what the system trusts, and what certifi does, since small containers have no certificates."""
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context

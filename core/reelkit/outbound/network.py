@@ -51,19 +51,11 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to a host. timeout: seconds for the resolver and all tries together.
-
-        Raises OutboundRefused when any address of the host is inside: a mixed answer is a trick, or a mistake.
-        """
+        """Connect to a host. timeout: seconds for the resolver and all tries together. Raises OutboundRefused."""
         try:
             async with asyncio.timeout(timeout):
-                addresses = await self._addresses(host, port)
-                if (host, port) not in self._private and not all(outside(address) for address in addresses):
-                    raise OutboundRefused(
-                        f"{host} is inside a private network, which this site does not call. "
-                        "Its operator can allow it: allow_private under [network] in site.toml."
-                    )
-                return await self._first(addresses[:MOST_ADDRESSES], port, timeout, local_address, socket_options)
+                addresses = await self.addresses(host, port)
+                return await self._first(addresses, port, timeout, local_address, socket_options)
         except TimeoutError as error:
             raise httpcore.ConnectTimeout(f"{host} could not be reached in time") from error
 
@@ -80,7 +72,20 @@ class GuardedNetwork(httpcore.AsyncNetworkBackend):
         """Wait between tries."""
         await asyncio.sleep(seconds)
 
-    async def _addresses(self, host: str, port: int) -> list[str]:
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """Return the addresses of a host that may be connected to, the best first, at most MOST_ADDRESSES of them.
+
+        Raises OutboundRefused when any address of the host is inside: a mixed answer is a trick, or a mistake.
+        """
+        addresses = await self._resolved(host, port)
+        if (host, port) not in self._private and not all(outside(address) for address in addresses):
+            raise OutboundRefused(
+                f"{host} is inside a private network, which this site does not call. "
+                "Its operator can allow it: allow_private under [network] in site.toml."
+            )
+        return addresses[:MOST_ADDRESSES]
+
+    async def _resolved(self, host: str, port: int) -> list[str]:
         try:
             return [str(ipaddress.ip_address(host))]
         except ValueError:
