@@ -45,7 +45,7 @@ async def progress(engine: Any) -> Progress:
             f"The database was migrated to step {done} by a newer reelkit; this one knows steps up to {STEPS[-1].number}. "
             "Install the newer version again, or restore the backup made before it."
         )
-    return Progress(done, STEPS[done:])
+    return Progress(done, tuple(step for step in STEPS if step.number > done))
 
 
 async def migrate(engine: Any) -> list[Step]:
