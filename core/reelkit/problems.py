@@ -26,6 +26,7 @@ __all__ = [
     "MethodNotAllowed",
     "MissingAuthorizationHeader",
     "MissingUploadToken",
+    "MonthlyBytesExceeded",
     "MultipleFiles",
     "NoFile",
     "NotFound",
@@ -43,6 +44,7 @@ __all__ = [
     "StorageIsFull",
     "SummaryAlreadyExists",
     "TooManyRequests",
+    "TooManyStreams",
     "Unauthorized",
     "UnrecognizedUrl",
     "UnsupportedPicture",
@@ -109,6 +111,11 @@ def every(faults: list[Problem]) -> Problem:
     """Return one Problem that tells of all faults: the first at the top level, and each of them in `problems`."""
     first = faults[0]
     return type(first)(name=first.name, detail=first.detail, range=first.range, problems=tuple(faults))
+
+
+def _plain(body: ProblemBody) -> dict[str, Any]:
+    """Return what a body says, to say more with it."""
+    return {name: value for name, value in msgspec.structs.asdict(body).items() if value}
 
 
 class ServerError(Problem):
@@ -256,7 +263,7 @@ class TooManyRequests(Problem):
 
     def body(self) -> ProblemBody:
         """Return what is sent."""
-        plain = {name: value for name, value in msgspec.structs.asdict(super().body()).items() if value}
+        plain = _plain(super().body())
         return _LimitBody(**plain, limit=self.limit, window=self.window, retry_after=self.retry_after, tier=self.tier)
 
 
@@ -266,6 +273,55 @@ class _LimitBody(ProblemBody, frozen=True, omit_defaults=True, kw_only=True):
     limit: int
     window: int
     retry_after: int
+    tier: str
+
+
+class TooManyStreams(Problem):
+    """As many watch on this key as its tier lets at once. retry_after: seconds until a place may be free."""
+
+    slug, status, title = "too-many-streams", 429, "Too many streams at once."
+    headers = {"retry-after": "12"}
+
+    def __init__(self, *, limit: int, tier: str, retry_after: int) -> None:
+        super().__init__(
+            detail=f"The tier {tier!r} allows {limit} viewer(s) at once on one key (concurrent_streams); "
+            f"a place may be free in {retry_after} s."
+        )
+        self.limit, self.tier, self.retry_after = limit, tier, retry_after
+
+    def body(self) -> ProblemBody:
+        """Return what is sent."""
+        return _StreamsBody(**_plain(super().body()), limit=self.limit, retry_after=self.retry_after, tier=self.tier)
+
+
+class MonthlyBytesExceeded(Problem):
+    """The key has taken as many bytes of media as its tier allows in a calendar month. month: e.g. `2026-11`, UTC."""
+
+    slug, status, title = "monthly-bytes-exceeded", 403, "The monthly volume is used up."
+
+    def __init__(self, *, limit: int, used: int, month: str, tier: str) -> None:
+        super().__init__(
+            detail=f"The tier {tier!r} allows {limit} bytes a month (monthly_bytes); {used} were taken in {month}. "
+            "It begins anew with the next month (UTC)."
+        )
+        self.limit, self.used, self.month, self.tier = limit, used, month, tier
+
+    def body(self) -> ProblemBody:
+        """Return what is sent."""
+        plain = _plain(super().body())
+        return _VolumeBody(**plain, limit=self.limit, used=self.used, month=self.month, tier=self.tier)
+
+
+class _StreamsBody(ProblemBody, frozen=True, omit_defaults=True, kw_only=True):
+    limit: int
+    retry_after: int
+    tier: str
+
+
+class _VolumeBody(ProblemBody, frozen=True, omit_defaults=True, kw_only=True):
+    limit: int
+    used: int
+    month: str
     tier: str
 
 

@@ -132,8 +132,12 @@ class Tier(Section, frozen=True):
     reads: Count | None = None
     session_limit: Count | None = None
     """How often each session token may ask, which does not count for its key; None: as often as it likes."""
+    concurrent_streams: Count | None = None
+    """How many viewers may watch at once on one key, its session tokens together; None: any number."""
+    monthly_bytes: Count | None = None
+    """How many bytes of media a key may take in a calendar month (UTC); None: any number."""
     sandbox_limit: Count | None = None
-    """In the sandbox these take the place of the four above, each if it is there."""
+    """In the sandbox these take the place of `limit`, `uploads`, `writes` and `reads`, each if it is there."""
     sandbox_uploads: Count | None = None
     sandbox_writes: Count | None = None
     sandbox_reads: Count | None = None

@@ -14,16 +14,15 @@ import re
 import secrets
 import string
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import Generic, TypeVar
 
 import msgspec
 
 from reelkit.access.credentials import Headers, credential_of
 from reelkit.access.principal import Principal
+from reelkit.access.remembered import Remembered
 from reelkit.access.scopes import SESSION
 from reelkit.access.tokens import Tokens
 from reelkit.catalog import keys
@@ -50,7 +49,6 @@ ALPHABET = string.ascii_letters + string.digits
 SHAPE = re.compile(rf"rk_(live|test)_[A-Za-z0-9]{{{RANDOM}}}", re.ASCII)
 
 log = logging.getLogger("reelkit.access")
-T = TypeVar("T")
 
 
 def digest_of(secret: str) -> str:
@@ -93,39 +91,6 @@ async def create_key(
         expires_at=expires_at,
     )
     return key, secret
-
-
-class Remembered(Generic[T]):
-    """A few values for a few seconds; the ones used longest ago leave first."""
-
-    def __init__(self, size: int, seconds: float, clock: Callable[[], float]) -> None:
-        self._size, self._seconds, self._clock = size, seconds, clock
-        self._values: OrderedDict[str, tuple[float, T]] = OrderedDict()
-
-    def get(self, name: str) -> T | None:
-        """Return a value that is not too old."""
-        since, value = self._values.get(name, (0.0, None))
-        if value is None:
-            return None
-        if self._clock() - since >= self._seconds:
-            del self._values[name]
-            return None
-        self._values.move_to_end(name)
-        return value
-
-    def put(self, name: str, value: T, since: float) -> None:
-        """Keep a value that was true at `since`."""
-        self._values[name] = (since, value)
-        self._values.move_to_end(name)
-        if len(self._values) > self._size:
-            self._values.popitem(last=False)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._values.clear()
-
-    def __len__(self) -> int:
-        return len(self._values)
 
 
 class KeyRing:

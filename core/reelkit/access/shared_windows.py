@@ -8,28 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Callable
 from itertools import islice
-from typing import Literal
 
-from valkey.asyncio import Valkey
-from valkey.exceptions import ValkeyError
-
+from reelkit.access.shared_calls import SharedCalls, WhenDown
 from reelkit.access.windows import LocalWindows, Taken
 from reelkit.problems import NotReady
 
 __all__ = ["SharedWindows"]
 
-TIMEOUT = 0.25
-"""Seconds. By default the client waits for minutes, and a Valkey that hangs would hang the site."""
-PAUSE = 1.0
-"""Seconds without Valkey after it failed, so that not every request waits for it."""
-TOLD_EVERY = 30.0
 BATCH = 1000
 """Names in one call."""
 DENIED = 10_000
+"""Names that are remembered as beyond their limit; of more than these Valkey is asked each time."""
 
 COUNT = """
 local found = {}
@@ -46,8 +38,6 @@ return found
 """
 """KEYS: names. ARGV: for each, how many requests and the window in ms. Returns for each the count and the ms left."""
 
-log = logging.getLogger("reelkit.access")
-WhenDown = Literal["count", "allow", "refuse"]
 Name = tuple[str, int]
 
 
@@ -55,27 +45,27 @@ class SharedWindows:
     """Counts in Valkey. when_down: count in this process, let everybody pass, or answer 503, each with a warning."""
 
     def __init__(self, url: str, when_down: WhenDown = "count", clock: Callable[[], float] = time.monotonic) -> None:
-        self._client = Valkey.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
-        self._script = self._client.register_script(COUNT)
-        self._when_down = when_down
+        self.shared = SharedCalls(url, when_down, clock)
         self._clock = clock
         self._local = LocalWindows(clock)
         self._waiting: dict[Name, list[asyncio.Future[Taken]]] = {}
         self._sending: asyncio.Task[None] | None = None
         self._denied: dict[str, float] = {}
-        self._down_until = 0.0
-        self._told_at = -TOLD_EVERY
-        self.calls = 0
+
+    @property
+    def calls(self) -> int:
         """Sent to Valkey so far."""
+        return self.shared.calls
 
     async def take(self, name: str, limit: int, window: int) -> Taken:
         """Count one request. Raises NotReady when Valkey does not answer and the site is to refuse then."""
-        now = self._clock()
-        if (until := self._denied.get(name)) is not None:
-            if now < until:
-                return Taken(limit + 1, until - now)
-            del self._denied[name]
-        if now < self._down_until:
+        if self._denied:
+            now = self._clock()
+            if (until := self._denied.get(name)) is not None:
+                if now < until:
+                    return Taken(limit + 1, until - now)
+                del self._denied[name]
+        if self.shared.down:
             return self._without(name, window)
         waiter: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault((name, window), []).append(waiter)
@@ -83,9 +73,11 @@ class SharedWindows:
             self._sending = asyncio.create_task(self._send())
         taken = await waiter
         if taken.count > limit:
+            now = self._clock()
             if len(self._denied) >= DENIED:
                 self._denied = {other: until for other, until in self._denied.items() if until > now}
-            self._denied[name] = self._clock() + taken.left
+            if len(self._denied) < DENIED:
+                self._denied[name] = now + taken.left
         return taken
 
     async def close(self) -> None:
@@ -93,7 +85,7 @@ class SharedWindows:
         if self._sending is not None:
             self._sending.cancel()
             await asyncio.gather(self._sending, return_exceptions=True)
-        await self._client.aclose()
+        await self.shared.close()
 
     async def _send(self) -> None:
         try:
@@ -110,13 +102,7 @@ class SharedWindows:
         """Count a batch with one call and tell everybody who waits for it."""
         arguments = [number for (_, window), waiters in batch.items() for number in (len(waiters), window * 1000)]
         try:
-            self.calls += 1
-            # The client's own limit is for one read of the socket; a reply that trickles in would take longer.
-            async with asyncio.timeout(2 * TIMEOUT):
-                found = await self._script(keys=[f"reelkit:limit:{name}" for name, _ in batch], args=arguments)
-        except (ValkeyError, OSError, TimeoutError) as error:
-            self._fail(error)
-            found = None
+            found = await self.shared.call(COUNT, [f"reelkit:limit:{name}" for name, _ in batch], arguments)
         except BaseException:
             for waiters in batch.values():
                 for waiter in waiters:
@@ -136,20 +122,4 @@ class SharedWindows:
 
     def _without(self, name: str, window: int) -> Taken:
         """Decide while Valkey does not answer. Raises NotReady."""
-        if self._when_down == "refuse":
-            raise NotReady(detail="The rate limits cannot be checked now.")
-        return self._local.count(name, window) if self._when_down == "count" else Taken(0, float(window))
-
-    def _fail(self, error: Exception) -> None:
-        now = self._clock()
-        self._down_until = now + PAUSE
-        if now - self._told_at >= TOLD_EVERY:
-            self._told_at = now
-            meanwhile = {
-                "count": "each process counts rate limits by itself",
-                "allow": "rate limits are not checked",
-                "refuse": "requests are refused",
-            }
-            log.warning(
-                "Valkey does not answer (%s); meanwhile %s", error or type(error).__name__, meanwhile[self._when_down]
-            )
+        return self._local.count(name, window) if self.shared.counts_without() else Taken(0, float(window))

@@ -22,9 +22,10 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class UsageRow(Scoped, tablename="key_usage"):
-    """Table `key_usage`. Its key is of four columns, which Piccolo does not know; nothing here asks by one alone."""
+    """Table `key_usage`. id: scope, key and month, so that there is one row of them."""
 
-    key_id = Text(primary_key=True)
+    id = Text(primary_key=True)
+    key_id = Text()
     month = Text()
     bytes = BigInt()
 
@@ -35,10 +36,11 @@ async def add(scope: Scope, month: str, bytes_by_key: Mapping[str, int]) -> dict
     async with transaction():
         # In one order, so that two processes that add for the same keys never wait for each other in a circle.
         for key_id, count in sorted(bytes_by_key.items()):
-            await rows.insert(key_id=key_id, month=month, bytes=0).on_conflict(action="DO NOTHING")
+            id = f"{scope.project}/{scope.environment}/{key_id}/{month}"
+            await rows.insert(id=id, key_id=key_id, month=month, bytes=0).on_conflict(action="DO NOTHING")
             changed = (
                 await rows.update({UsageRow.bytes: UsageRow.bytes + count})
-                .where(UsageRow.key_id == key_id, UsageRow.month == month)
+                .where(UsageRow.id == id)
                 .returning(UsageRow.bytes)
             )
             totals[key_id] = int(changed[0]["bytes"])

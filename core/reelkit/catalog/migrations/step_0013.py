@@ -14,11 +14,12 @@ def statements(engine: Literal["sqlite", "postgres"]) -> Sequence[str]:
     return [
         f"""
         CREATE TABLE key_usage (
+            id {text} PRIMARY KEY,
             key_id {text} NOT NULL,
             project {text} NOT NULL,
             environment {text} NOT NULL CHECK (environment IN ('production', 'sandbox')),
             month {text} NOT NULL,
-            bytes BIGINT NOT NULL,
-            PRIMARY KEY (project, environment, key_id, month)
+            bytes BIGINT NOT NULL
         )""",
+        "CREATE INDEX key_usage_of_key ON key_usage (project, environment, key_id, month)",
     ]

@@ -1,0 +1,145 @@
+"""How many bytes of media each key takes in a calendar month (UTC): counted in memory, written in batches.
+
+A total may be wrong by what all processes send within 10 s: each adds its own every 5 s, and believes what it read of the
+others' for 5 s. A process that is killed loses the count of its last 5 s; nobody is ever charged twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from reelkit.access.principal import Principal
+from reelkit.access.remembered import Remembered
+from reelkit.catalog import usage
+from reelkit.catalog.scope import Scope
+from reelkit.problems import MonthlyBytesExceeded
+from reelkit.site import Site
+
+__all__ = ["EVERY", "Meter", "metered", "month_of"]
+
+EVERY = 5.0
+"""Seconds between two writes of one process, and for which a total that was read is believed."""
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Batch = dict[tuple[str, Scope], dict[str, int]]
+"""Bytes by key, by month and scope."""
+
+log = logging.getLogger("reelkit.access")
+
+
+def month_of(seconds: float) -> str:
+    """Return the calendar month of a time since 1970, e.g. `2026-11`."""
+    moment = time.gmtime(seconds)
+    return f"{moment.tm_year}-{moment.tm_mon:02}"
+
+
+class Meter:
+    """Counts for one process, and sees to the `monthly_bytes` of tiers. now: seconds since 1970."""
+
+    SIZE = 10_000
+
+    def __init__(
+        self, site: Site, now: Callable[[], float] = time.time, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._tiers = site.tiers
+        self._now = now
+        self._clock = clock
+        self._pending: Batch = {}
+        self._writing: Batch = {}
+        self._totals: Remembered[int] = Remembered(self.SIZE, EVERY, clock)
+        self._reading: dict[str, asyncio.Task[int]] = {}
+        self._flushing: asyncio.Task[None] | None = None
+
+    def charge(self, principal: Principal, count: int) -> None:
+        """Count bytes that were sent to somebody; from within the event loop."""
+        if count <= 0:
+            return
+        batch = self._pending.setdefault((month_of(self._now()), principal.scope), {})
+        batch[principal.key_id] = batch.get(principal.key_id, 0) + count
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush_soon())
+
+    async def check(self, principal: Principal) -> None:
+        """Return when somebody may take more this month. Raises MonthlyBytesExceeded, DatabaseError."""
+        limit = self._tiers[principal.tier].monthly_bytes
+        if limit is None:
+            return
+        month, scope, key_id = month_of(self._now()), principal.scope, principal.key_id
+        name = _name(month, scope, key_id)
+        total = self._totals.get(name)
+        if total is None:
+            reading = self._reading.get(name)
+            if reading is None:
+                # Many requests of one key that arrive at once ask the database once.
+                reading = self._reading[name] = asyncio.create_task(self._read(name, month, scope, key_id))
+            total = await asyncio.shield(reading)
+        used = total + sum(batch.get((month, scope), {}).get(key_id, 0) for batch in (self._pending, self._writing))
+        if used >= limit:
+            raise MonthlyBytesExceeded(limit=limit, used=used, month=month, tier=principal.tier)
+
+    async def flush(self) -> None:
+        """Write what was counted. What the database refuses is kept for the next time."""
+        batches, self._pending = self._pending, {}
+        self._writing = batches
+        for (month, scope), by_key in list(batches.items()):
+            since = self._clock()
+            try:
+                totals = await usage.add(scope, month, by_key)
+            except Exception:
+                log.exception("what %d key(s) took is written later", len(by_key))
+                kept = self._pending.setdefault((month, scope), {})
+                for key_id, count in by_key.items():
+                    kept[key_id] = kept.get(key_id, 0) + count
+                totals = {}
+            del batches[month, scope]
+            for key_id, total in totals.items():
+                self._totals.put(_name(month, scope, key_id), total, since)
+
+    async def close(self) -> None:
+        """Write what is left."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            await asyncio.gather(self._flushing, return_exceptions=True)
+        await self.flush()
+
+    async def _read(self, name: str, month: str, scope: Scope, key_id: str) -> int:
+        since = self._clock()
+        try:
+            total = await usage.taken(scope, month, key_id)
+        finally:
+            del self._reading[name]
+        self._totals.put(name, total, since)
+        return total
+
+    async def _flush_soon(self) -> None:
+        while self._pending:
+            await asyncio.sleep(EVERY)
+            await self.flush()
+        self._flushing = None
+
+
+def metered(send: Send, charge: Callable[[int], None]) -> Send:
+    """Return a send that charges what it sends: bodies as they go out, files that the server sends by their length."""
+    declared = 0
+
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        nonlocal declared
+        await send(message)
+        kind = message["type"]
+        if kind == "http.response.body":
+            charge(len(message.get("body", b"")))
+        elif kind == "http.response.start":
+            length = next((value for name, value in message.get("headers", ()) if name == b"content-length"), b"")
+            declared = int(length) if length.isdigit() else 0
+        elif kind == "http.response.pathsend":
+            charge(declared)
+
+    return sent
+
+
+def _name(month: str, scope: Scope, key_id: str) -> str:
+    return f"{month} {scope.environment} {key_id} {scope.project}"

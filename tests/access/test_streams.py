@@ -1,0 +1,154 @@
+"""A tier says how many watch at once on one key; a place is kept by asking and given back by silence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from reelkit.access.principal import Principal
+from reelkit.access.shared_calls import SharedCalls
+from reelkit.access.shared_leases import SharedLeases
+from reelkit.access.shared_windows import SharedWindows
+from reelkit.access.streams import LEASE, LocalLeases, Streams, open_streams
+from reelkit.access.windows import LocalWindows
+from reelkit.problems import NotReady, TooManyStreams
+from reelkit.site import Site, Tier
+from reelkit.testing.servers import run_valkey
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(folder=tmp_path, tiers={"two": Tier(concurrent_streams=2), "any": Tier()})
+
+
+@pytest.fixture
+def streams(site: Site, clock: Clock) -> Streams:
+    return Streams(site, LocalLeases(clock), clock)
+
+
+@pytest_asyncio.fixture
+async def calls(valkey_url: str) -> AsyncIterator[SharedCalls]:
+    calls = SharedCalls(valkey_url)
+    yield calls
+    await calls.close()
+
+
+def watching(session: str = "", key: str = "ke1", tier: str = "two") -> Principal:
+    return Principal("default", "production", tier, ("*",), key, session)
+
+
+async def test_one_more_than_the_tier_allows_is_told_the_limit(streams: Streams) -> None:
+    for session in ("a", "b", "a", "b"):
+        await streams.hold(watching(session))
+    with pytest.raises(TooManyStreams) as refused:
+        await streams.hold(watching("c"))
+    body = refused.value.body()
+    assert (body.status, body.title) == (429, "Too many streams at once.")
+    assert (refused.value.limit, refused.value.tier, refused.value.retry_after) == (2, "two", 12)
+    assert body.detail is not None and "2 viewer(s) at once on one key (concurrent_streams)" in body.detail
+    await streams.hold(watching("c", key="ke2"))
+
+
+async def test_who_comes_with_the_key_itself_is_told_apart_by_the_caller(streams: Streams) -> None:
+    for viewer in ("192.0.2.1", "192.0.2.2"):
+        await streams.hold(watching(), viewer)
+    with pytest.raises(TooManyStreams):
+        await streams.hold(watching(), "192.0.2.3")
+
+
+async def test_a_viewer_who_asks_on_keeps_the_place_and_one_who_stops_loses_it(streams: Streams, clock: Clock) -> None:
+    await streams.hold(watching("a"))
+    await streams.hold(watching("b"))
+    for _ in range(10):
+        clock.now += LEASE - 0.1
+        await streams.hold(watching("a"))
+    await streams.hold(watching("c"))
+    with pytest.raises(TooManyStreams):
+        await streams.hold(watching("b"))
+
+
+async def test_a_tier_without_the_figure_counts_nobody(streams: Streams) -> None:
+    for number in range(100):
+        await streams.hold(watching(str(number), tier="any"))
+
+
+async def test_keys_of_the_past_take_no_memory(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    monkeypatch.setattr(LocalLeases, "SWEEP", 100)
+    leases = LocalLeases(clock)
+    for number in range(5_000):
+        clock.now += 1
+        leases.take(str(number), "a", 1)
+    assert len(leases._ends) <= 200
+
+
+async def test_two_processes_give_away_each_place_once(site: Site, calls: SharedCalls, valkey_url: str) -> None:
+    elsewhere = SharedCalls(valkey_url)
+    one, other = Streams(site, SharedLeases(calls)), Streams(site, SharedLeases(elsewhere))
+    found = await asyncio.gather(
+        *((one, other)[number % 2].hold(watching(str(number))) for number in range(20)), return_exceptions=True
+    )
+    await elsewhere.close()
+    assert found.count(None) == 2
+    assert all(result is None or isinstance(result, TooManyStreams) for result in found)
+
+
+async def test_a_renewal_asks_valkey_every_few_seconds_only(site: Site, calls: SharedCalls, clock: Clock) -> None:
+    streams = Streams(site, SharedLeases(calls), clock)
+    for _ in range(50):
+        await streams.hold(watching("a"))
+    assert calls.calls == 1
+    clock.now += 4
+    await streams.hold(watching("a"))
+    assert calls.calls == 2
+
+
+async def test_a_lease_in_valkey_ends_by_itself(calls: SharedCalls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reelkit.access.shared_leases.LEASE", 0.2)
+    leases = SharedLeases(calls)
+    assert await leases.hold("k", "a", 1) == 0
+    assert 0 < await leases.hold("k", "b", 1) <= 0.2
+    await asyncio.sleep(0.25)
+    assert await leases.hold("k", "b", 1) == 0
+
+
+async def test_without_valkey_the_site_says_what_happens(site: Site, tmp_path: Path) -> None:
+    with run_valkey(tmp_path / "valkey") as server:
+        url = server.url
+    choices = {choice: SharedCalls(url, choice) for choice in ("count", "allow", "refuse")}
+    for calls in choices.values():
+        await calls.call("return {}", [], [])
+    counting, allowing, refusing = (Streams(site, SharedLeases(calls)) for calls in choices.values())
+    for session in "ab":
+        await counting.hold(watching(session))
+    with pytest.raises(TooManyStreams):
+        await counting.hold(watching("c"))
+    for session in "abc":
+        await allowing.hold(watching(session))
+    with pytest.raises(NotReady):
+        await refusing.hold(watching("a"))
+    for calls in choices.values():
+        await calls.close()
+
+
+async def test_streams_are_counted_where_requests_are(site: Site, valkey_url: str) -> None:
+    assert isinstance(open_streams(site, LocalWindows())._leases, LocalLeases)
+    windows = SharedWindows(valkey_url)
+    assert isinstance(open_streams(site, windows)._leases, SharedLeases)
+    await windows.close()
