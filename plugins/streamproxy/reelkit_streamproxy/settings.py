@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Literal
 
 import msgspec
+from reelkit_streamproxy.patterns import host_of_pattern
 
 __all__ = ["CONTENT_TYPES", "Origin", "Settings"]
 
@@ -41,10 +42,11 @@ CONTENT_TYPES = (
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VALUE = re.compile(r"[\x21-\x7e\x80-\xff]([\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?")
 
-_NOT_THEIRS = frozenset(
-    "host connection content-length transfer-encoding te trailer upgrade keep-alive expect range if-range accept-encoding "
-    "proxy-authorization proxy-connection".split()
-)
+_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
+_DOTS = re.compile(r"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
+
+_TRAVEL = {"host", "connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "keep-alive", "expect"}
+_NOT_THEIRS = _TRAVEL | {"range", "if-range", "accept-encoding", "proxy-authorization", "proxy-connection"}
 """Headers that say how a message travels or what part of it is asked for: the proxy's own business."""
 
 
@@ -62,7 +64,10 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Added to each request to this origin; never shown."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for what can match nothing or cannot be sent; `Origins` reads host and path."""
+        """Raise ValueError for what can match nothing or cannot be sent."""
+        host_of_pattern(self.host)
+        if not _PATH.fullmatch(self.path) or _DOTS.search(self.path):
+            raise ValueError("path must begin with a slash and be written as in URLs: no dot segments, no query")
         if not self.schemes:
             raise ValueError('schemes must name "https", "http" or both')
         seen: set[str] = set()
