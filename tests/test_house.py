@@ -16,6 +16,7 @@ FLOORS = {
     "site_check": 0,
     "site_file": 0,
     "site_secrets": 0,
+    "playback_rules": 0,
     "shipped": 0,
     "problems": 0,
     "hookspecs": 0,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from reelkit.playback_rules import read_all, read_country, read_domain, read_network
 from reelkit.site_check import Faults, check
 from reelkit.site_file import Origins, SiteInvalid, read_settings
 
@@ -20,6 +21,7 @@ __all__ = [
     "Jobs",
     "Limits",
     "Network",
+    "Playback",
     "Sandbox",
     "Site",
     "SiteInvalid",
@@ -83,6 +85,33 @@ class Network(Section, frozen=True):
 
     allow_private: tuple[str, ...] = ()
     """Hosts on private addresses that webhooks, source URLs and the proxy may reach."""
+    trusted_proxies: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    """Addresses and networks of web servers in front of this one: what they say in X-Forwarded-For is believed."""
+
+    def __post_init__(self) -> None:
+        read_all(read_network, self.trusted_proxies)
+
+
+class Playback(Section, frozen=True):
+    """[playback]: who may watch. What a video's own policy says takes the place of the lists here, each for itself."""
+
+    mode: Literal["open", "session"] = "open"
+    """`session`: every request for media needs a session token, a key or a playback token that may stream."""
+    allowed_domains: tuple[str, ...] = ()
+    """Where players may be embedded: `example.com`, `*.example.com`, `localhost:3000`. Empty: anywhere."""
+    allow_no_referrer: bool = False
+    """Where domains are named: also let in who does not tell where they come from, such as apps."""
+    allowed_countries: tuple[str, ...] = ()
+    """Two letters each, ISO 3166. Empty: all. Needs a plugin that tells countries, e.g. [plugins.geoip]."""
+    allowed_ips: tuple[str, ...] = ()
+    """Addresses or networks, `203.0.113.0/24`. Empty: all."""
+    signed_url_seconds: Count = 86400
+    """How long a signed URL opens unless it is told."""
+
+    def __post_init__(self) -> None:
+        read_all(read_domain, self.allowed_domains)
+        read_all(read_country, self.allowed_countries)
+        read_all(read_network, self.allowed_ips)
 
 
 class Limits(Section, frozen=True):
@@ -152,6 +181,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     valkey: Valkey = Valkey()
     use: Use = Use()
     network: Network = Network()
+    playback: Playback = Playback()
     limits: Limits = Limits()
     videos: Videos = Videos()
     sandbox: Sandbox = Sandbox()
