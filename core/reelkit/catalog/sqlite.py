@@ -30,7 +30,7 @@ from piccolo.querystring import QueryString
 
 from reelkit.catalog.errors import DatabaseBusy, DatabaseUnavailable
 
-__all__ = ["SQLite"]
+__all__ = ["SQLite", "enter_wal"]
 
 BUSY_SECONDS = 15.0
 """How long a statement waits for a writer of another process."""

@@ -16,11 +16,13 @@ import json
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from reelkit.catalog.sqlite import enter_wal
 from reelkit.jobs.wake import QueueClock
 
 if TYPE_CHECKING:
@@ -269,9 +271,8 @@ def open_sqlite(url: str) -> sqlalchemy.Engine:
     path = Path(url.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True)
     # The journal mode belongs to the file: a reader of the status then never waits for a writer.
-    with_wal = sqlite3.connect(path)
-    with_wal.execute("PRAGMA journal_mode=WAL")
-    with_wal.close()
+    with closing(sqlite3.connect(path)) as raw:
+        enter_wal(raw)
     engine = sqlalchemy.create_engine(url, pool_size=4, max_overflow=8)
 
     def prepare(connection: Any, _record: Any) -> None:
