@@ -19,8 +19,11 @@ from litestar.plugins.core import MsgspecDIPlugin
 from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
+from reelkit.access.addresses import ClientAddresses
 from reelkit.access.keys import KeyRing
 from reelkit.access.limits import RateLimits, open_windows
+from reelkit.access.metering import Meter
+from reelkit.access.streams import open_streams
 from reelkit.access.tokens import Tokens
 from reelkit.api import (
     access_requests,
@@ -141,6 +144,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
             tokens = Tokens(await asyncio.to_thread(open_secrets, site))
             keys = KeyRing(site, tokens=tokens)
             windows = open_windows(site)
+            meter = Meter(site)
             library = Library(runtime.storage)
             app.state.update(
                 {
@@ -148,6 +152,8 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
                     "key_ring": keys,
                     "tokens": tokens,
                     "rate_limits": RateLimits(site, windows),
+                    "streams": open_streams(site, windows),
+                    "meter": meter,
                     "readiness": Readiness.of(runtime),
                     "library": library,
                 }
@@ -157,6 +163,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
                 yield
             finally:
                 await keys.close()
+                await meter.close()
                 await windows.close()
                 access_log.flush()
 
@@ -189,7 +196,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
     # Litestar's scopes are the same dictionaries under other types.
     front = Front(cast("App", app))
     access_log = AccessLog(log_style)
-    return Observed(_Started(front), measured, access_log)
+    return ClientAddresses(Observed(_Started(front), measured, access_log), site.network.trusted_proxies)
 
 
 def _routes(app: Litestar) -> set[str]:

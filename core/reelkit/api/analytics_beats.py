@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from hashlib import blake2b
-from ipaddress import ip_address
 from typing import Any, Final
 
 import msgspec
@@ -63,23 +62,9 @@ _decoder = msgspec.json.Decoder(Beat)
 
 
 def sender_of(headers: Iterable[tuple[bytes, bytes]], client: str) -> Sender:
-    """Return who sends a request. A proxy on a private address is asked for whom it speaks."""
-    found = {
-        name: value.decode("latin-1") for name, value in headers if name in (b"user-agent", b"referer", b"x-forwarded-for")
-    }
-    address = client
-    forwarded = found.get(b"x-forwarded-for", "")
-    if forwarded and not is_public(client):
-        address = forwarded.rpartition(",")[2].strip()[:64]
-    return Sender(address, found.get(b"user-agent", "")[:LONGEST_AGENT], found.get(b"referer", ""))
-
-
-def is_public(address: str) -> bool:
-    """Tell whether an address is one of the internet's."""
-    try:
-        return ip_address(address).is_global
-    except ValueError:
-        return False
+    """Return who sends a request. client: their address, as `access.addresses` found it."""
+    found = {name: value.decode("latin-1") for name, value in headers if name in (b"user-agent", b"referer")}
+    return Sender(client, found.get(b"user-agent", "")[:LONGEST_AGENT], found.get(b"referer", ""))
 
 
 def read_beat(body: bytes, sender: Sender, now: int, key: bytes) -> list[Event]:
