@@ -16,6 +16,7 @@ from reelkit.site_file import Origins, SiteInvalid, read_settings
 
 __all__ = [
     "SITE_FILE",
+    "Access",
     "Database",
     "Identity",
     "Jobs",
@@ -114,6 +115,13 @@ class Playback(Section, frozen=True):
         read_all(read_network, self.allowed_ips)
 
 
+class Access(Section, frozen=True):
+    """[access]"""
+
+    public_api_key: Annotated[str, msgspec.Meta(pattern="^(rk_(live|test)_[A-Za-z0-9]{32})?$")] = ""
+    """A key that everybody may know: of the tier `public`, it reads the default project. Empty: there is none."""
+
+
 class Limits(Section, frozen=True):
     """[limits]: what an upload may be."""
 
@@ -181,6 +189,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     valkey: Valkey = Valkey()
     use: Use = Use()
     network: Network = Network()
+    access: Access = Access()
     playback: Playback = Playback()
     limits: Limits = Limits()
     videos: Videos = Videos()

@@ -6,8 +6,10 @@ import argparse
 import json
 import os
 import re
+import secrets
 import signal
 import socket
+import string
 import subprocess
 import sys
 import time
@@ -43,10 +45,11 @@ def free_port(wanted: int) -> int:
 
 
 @contextmanager
-def running_server(url: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def running_server(url: str, port: int, public_key: str) -> Iterator[subprocess.Popen[bytes]]:
     """Serve the demo site until the block ends; a server that does not come up stops the demo with its own words."""
     command = [*REELKIT, "serve", "--site", str(HERE), "--port", str(port)]
-    server = subprocess.Popen(command, env={**os.environ, "REELKIT_SITE__BASE_URL": url}, stdout=sys.stderr)
+    settings = {"REELKIT_SITE__BASE_URL": url, "REELKIT_ACCESS__PUBLIC_API_KEY": public_key}
+    server = subprocess.Popen(command, env={**os.environ, **settings}, stdout=sys.stderr)
     try:
         yield server
     finally:
@@ -110,7 +113,9 @@ def main() -> None:
     url = f"http://127.0.0.1:{(port := free_port(options.port))}"
     video = options.video or HERE / "data" / "sample.mp4"
     (HERE / "data").mkdir(exist_ok=True)
-    with running_server(url, port) as server:
+    # A new one each time: the folder is committed, and one that stood in it would open every copy of it.
+    public_key = "rk_live_" + "".join(secrets.choice(string.ascii_letters) for _ in range(32))
+    with running_server(url, port, public_key) as server:
         if options.video is None and not video.exists():
             make_sample(video)
         wait_until_ready(url, server)
@@ -120,7 +125,7 @@ def main() -> None:
             if options.once:
                 print(json.dumps(sent))
                 return
-            show(sent, key["key"])
+            show(sent, key["key"], public_key)
             signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
             with suppress(KeyboardInterrupt):
                 signal.pause()
@@ -128,11 +133,12 @@ def main() -> None:
             reelkit("keys", "revoke", key["id"], "--site", str(HERE), "--json")
 
 
-def show(sent: dict[str, Any], key: str) -> None:
+def show(sent: dict[str, Any], key: str, public_key: str) -> None:
     """Tell where the video plays, how to embed it and how fast it was."""
     console.print(f"\n[bold]Watch it[/bold]     {sent['watch_url']}")
     console.print(f"[bold]Embed it[/bold]     {sent['iframe']}", soft_wrap=True)
     console.print(f"[bold]API key[/bold]      {key}  (ends with the demo)")
+    console.print(f"[bold]Public key[/bold]   {public_key}  (reads, 10 times a minute)")
     console.print(
         f"[bold]Playable[/bold]     {sent['playable_s']:.2f} s after the last byte; "
         f"first segment after {sent['first_segment_s']:.2f} s"

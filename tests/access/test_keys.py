@@ -7,10 +7,12 @@ import base64
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 import pytest_asyncio
 from reelkit.access.keys import KeyRing, create_key
 from reelkit.access.principal import Principal
+from reelkit.access.tokens import Claims, Tokens
 from reelkit.catalog import keys
 from reelkit.catalog.database import Database
 from reelkit.catalog.scope import Environment, Scope
@@ -19,10 +21,12 @@ from reelkit.problems import (
     InvalidAccessToken,
     InvalidApiKey,
     InvalidAuthorizationHeaderValue,
+    InvalidSessionToken,
     MissingAuthorizationHeader,
     Problem,
 )
-from reelkit.site import Site, Tier
+from reelkit.site import Access, Site, Tier
+from reelkit.site_secrets import Secrets
 
 LIVE = Scope("default", "production")
 
@@ -139,6 +143,49 @@ async def test_a_revoked_key_stops_within_5_seconds_on_every_worker(
         await elsewhere.authenticate({"x-api-key": secret})
     again = await keys.revoke(LIVE, key.id)
     assert again is not None and again.revoked_at == revoked.revoked_at, "the first time counts"
+
+
+async def test_another_tier_holds_within_5_seconds_on_every_worker(
+    database_site: Site, ring: KeyRing, secret: str, clock: Clock
+) -> None:
+    tokens = Tokens(Secrets(["s" * 32]))
+    elsewhere = KeyRing(database_site, clock, tokens)
+    key = await elsewhere.find(secret)
+    assert key is not None
+    claims = Claims(key.id, "default", "production", "se1")
+    ways = ({"x-api-key": secret}, {"x-session-token": tokens.sign("session", claims)})
+    assert [(await elsewhere.authenticate(way)).tier for way in ways] == ["partner", "partner"]
+
+    moved = await keys.set_tier(LIVE, key.id, "public")
+
+    assert moved is not None and moved.tier == "public"
+    clock.now += 4
+    found = [await elsewhere.authenticate(way) for way in ways]
+    assert [(who.tier, who.streaming) for who in found] == [("public", False)] * 2
+    assert await keys.set_tier(Scope("other"), key.id, "partner") is None, "of another project"
+
+
+async def test_the_public_key_of_the_site_looks_and_opens_sessions(database: Database, database_site: Site) -> None:
+    text = "rk_live_" + "p" * 32
+    site = msgspec.structs.replace(database_site, access=Access(public_api_key=text))
+    tokens = Tokens(Secrets(["s" * 32]))
+    ring = KeyRing(site, tokens=tokens)
+    found = await ring.authenticate({"x-api-key": text})
+    assert (found.scope, found.tier, found.streaming, found.key_id) == (LIVE, "public", False, "public")
+    assert found.may("videos:read") and found.may("sessions:write") and found.may("access-requests:write")
+    refused = ("videos:write", "upload-tokens:read", "live-streams:read", "webhooks:read", "data:read", "summaries:read")
+    assert not any(found.may(what) for what in refused)
+    token = {"x-session-token": tokens.sign("session", Claims("public", "default", "production", "se1"))}
+    assert (await ring.authenticate(token)).tier == "public"
+    await ring.close()
+
+    off = KeyRing(database_site, tokens=tokens)
+    with pytest.raises(InvalidApiKey):
+        await off.authenticate({"x-api-key": text})
+    with pytest.raises(InvalidSessionToken):
+        await off.authenticate(token)
+    sandbox = KeyRing(msgspec.structs.replace(database_site, access=Access(public_api_key="rk_test_" + "p" * 32)))
+    assert (await sandbox.authenticate({"x-api-key": "rk_test_" + "p" * 32})).environment == "sandbox"
 
 
 async def test_only_its_own_scope_can_revoke_or_see_a_key(secret: str) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from reelkit.access.metering import month_of
 
 
 def test_the_key_alone_is_on_stdout(run: Any, site: Path) -> None:
@@ -41,6 +44,28 @@ def test_keys_are_listed_without_themselves_and_revoked(run: Any, site: Path) ->
     assert all(each["revoked_at"] for each in json.loads(run("keys", "list", "--site", site, "--json").stdout))
 
 
+def test_a_key_moves_to_another_tier_and_shows_what_it_took(run: Any, site: Path) -> None:
+    with (site / "site.toml").open("a") as file:
+        file.write("\n[tiers.partner]\nmonthly_bytes = 5000000\n")
+    key = run("keys", "create", "--site", site, "--name", "one").stdout.strip()
+    moved = json.loads(run("keys", "tier", key, "partner", "--site", site, "--json").stdout)
+    assert (moved["tier"], moved["name"]) == ("partner", "one")
+    assert run("keys", "usage", "--site", site).stdout == "No key took any media yet.\n"
+
+    month = month_of(time.time())
+    with sqlite3.connect(site / "data" / "reelkit.sqlite") as database:
+        for id in (moved["id"], "public"):
+            values = (f"default/production/{id}/{month}", id, month)
+            database.execute("INSERT INTO key_usage VALUES (?, ?, 'default', 'production', ?, 1234567)", values)
+    (listed,) = json.loads(run("keys", "list", "--site", site, "--json").stdout)
+    assert listed["bytes_this_month"] == 1234567
+    assert "1.23 MB" in run("keys", "list", "--site", site).stdout
+    both = json.loads(run("keys", "usage", "--site", site, "--month", month, "--json").stdout)
+    assert {line["name"]: line.get("monthly_bytes") for line in both} == {"one": 5000000, "public_api_key": None}
+    (row,) = run("keys", "usage", moved["id"], "--site", site).stdout.splitlines()[1:]
+    assert row.split() == [moved["id"], "one", "production", month, "1.23", "MB", "5", "MB"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
@@ -54,6 +79,13 @@ def test_keys_are_listed_without_themselves_and_revoked(run: Any, site: Path) ->
         ),
         (("create", "--name", "x", "--project", "nope"), 'there is no project "nope". This site has: default'),
         (("revoke", "ke1"), "project default has no key ke1. See: reelkit keys list"),
+        (("revoke", "public"), "the public key is a setting: [access] public_api_key in site.toml. "),
+        (
+            ("tier", "ke1", "partnr"),
+            "There is no tier 'partnr'. This site has: public, standard, partner. Did you mean 'partner'?",
+        ),
+        (("tier", "ke1", "partner"), "project default has no key ke1. See: reelkit keys list"),
+        (("usage", "--month", "11/2026"), '--month "11/2026" is no month. Write a year and a month: 2026-11'),
     ],
 )
 def test_a_refusal_is_one_line(run: Any, site: Path, words: tuple[str, ...], told: str) -> None:

@@ -13,7 +13,9 @@ def test_a_new_site_works_and_explains_itself(run: Any, tmp_path: Path) -> None:
     made = run("site", "new", "films", cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     folder = tmp_path / "films"
-    assert made.stdout == f"{folder} is ready. Serve it with: reelkit serve --site {folder}\n"
+    ready, public = made.stdout.splitlines()
+    assert ready == f"{folder} is ready. Serve it with: reelkit serve --site {folder}"
+    assert f": {load_site(folder, {}).access.public_api_key} (" in public
     assert load_site(folder, {}).site.name == "films"
     assert stat.S_IMODE((folder / "data" / "secrets.json").stat().st_mode) == 0o600
     assert run("plugins", "check", "--site", folder).returncode == 0

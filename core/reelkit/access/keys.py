@@ -23,12 +23,12 @@ import msgspec
 from reelkit.access.credentials import Headers, credential_of
 from reelkit.access.principal import Principal
 from reelkit.access.remembered import Remembered
-from reelkit.access.scopes import SESSION
+from reelkit.access.scopes import PUBLIC, SESSION
 from reelkit.access.tokens import Tokens
-from reelkit.catalog import keys
+from reelkit.catalog import keys, projects
 from reelkit.catalog.keys import ApiKey
 from reelkit.catalog.packing import storable
-from reelkit.catalog.scope import Scope
+from reelkit.catalog.scope import Environment, Scope
 from reelkit.problems import (
     AccessDenied,
     InvalidAccessToken,
@@ -39,8 +39,10 @@ from reelkit.problems import (
 )
 from reelkit.site import Site
 
-__all__ = ["KeyRing", "create_key", "digest_of"]
+__all__ = ["PUBLIC_ID", "KeyRing", "check_tier", "create_key", "digest_of", "new_secret"]
 
+PUBLIC_ID = "public"
+"""The id of the key that site.toml names; it is in no table."""
 PREFIX = {"production": "rk_live_", "sandbox": "rk_test_"}
 RANDOM = 32
 SHOWN = 12
@@ -51,9 +53,22 @@ SHAPE = re.compile(rf"rk_(live|test)_[A-Za-z0-9]{{{RANDOM}}}", re.ASCII)
 log = logging.getLogger("reelkit.access")
 
 
+def new_secret(environment: Environment) -> str:
+    """Return the text of a new key."""
+    return PREFIX[environment] + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM))
+
+
 def digest_of(secret: str) -> str:
     """Return what is stored of a key: its SHA-256, hexadecimal."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def check_tier(site: Site, tier: str) -> None:
+    """Raise ValueError, with a sentence for people, for a tier that the site does not have."""
+    if tier not in site.tiers:
+        near = get_close_matches(tier, site.tiers, 1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"There is no tier {tier!r}. This site has: {', '.join(site.tiers)}.{hint}")
 
 
 async def create_key(
@@ -70,17 +85,14 @@ async def create_key(
     Raises ValueError, with a sentence for people, for an unknown tier, an empty or overlong name, or an expiry that has
     passed or has no time zone.
     """
-    if tier not in site.tiers:
-        near = get_close_matches(tier, site.tiers, 1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"There is no tier {tier!r}. This site has: {', '.join(site.tiers)}.{hint}")
+    check_tier(site, tier)
     if not 1 <= len(name) <= 100 or not storable(name):
         raise ValueError("The name of a key has 1 to 100 characters.")
     if not all(what and storable(what) for what in scopes):
         raise ValueError("A scope is a word such as `videos:write`.")
     if expires_at is not None and (expires_at.tzinfo is None or expires_at <= datetime.now(UTC)):
         raise ValueError("The expiry of a key is a time to come, with its time zone.")
-    secret = PREFIX[scope.environment] + "".join(secrets.choice(ALPHABET) for _ in range(RANDOM))
+    secret = new_secret(scope.environment)
     key = await keys.insert(
         scope,
         name=name,
@@ -91,6 +103,24 @@ async def create_key(
         expires_at=expires_at,
     )
     return key, secret
+
+
+def public_key(site: Site) -> ApiKey | None:
+    """Return the key that site.toml names, as if it were stored: everybody may know it, so it reads and that is all."""
+    text = site.access.public_api_key
+    if not text:
+        return None
+    return ApiKey(
+        id=PUBLIC_ID,
+        project=projects.DEFAULT,
+        environment="sandbox" if text.startswith(PREFIX["sandbox"]) else "production",
+        name="[access] public_api_key",
+        prefix=text[:SHOWN],
+        digest=digest_of(text),
+        tier="public",
+        scopes=PUBLIC,
+        created_at=datetime.fromtimestamp(0, UTC),
+    )
 
 
 class KeyRing:
@@ -109,6 +139,7 @@ class KeyRing:
         self._site = site
         self._clock = clock
         self._tokens = tokens
+        self._public = public_key(site)
         self._known: Remembered[ApiKey] = Remembered(self.SIZE, self.TTL, clock)
         self._unknown: Remembered[bool] = Remembered(self.SIZE, self.TTL, clock)
         self._noted: Remembered[bool] = Remembered(self.SIZE, self.USE_NOTED_EVERY.total_seconds(), clock)
@@ -154,6 +185,8 @@ class KeyRing:
 
     async def usable(self, scope: Scope, key_id: str, refused: type[Problem]) -> ApiKey:
         """Return a key by its id, as somebody who has a token of it asks for it. Raises `refused`, AccessDenied."""
+        if self._public is not None and key_id == PUBLIC_ID and scope == self._public.scope:
+            return self._check(self._public, refused)
         name = f"id {key_id} {scope.environment} {scope.project}"
         key = self._known.get(name)
         if key is None:
@@ -182,6 +215,8 @@ class KeyRing:
         if SHAPE.fullmatch(secret) is None:
             return None
         digest = digest_of(secret)
+        if self._public is not None and hmac.compare_digest(self._public.digest, digest):
+            return self._public
         key = self._known.get(digest)
         if key is None:
             if self._unknown.get(digest):
@@ -221,7 +256,7 @@ class KeyRing:
 
     def _note_use(self, key: ApiKey) -> None:
         """Have last_used_at written soon, together with that of other keys; of one key at most once a minute."""
-        if self._noted.get(key.id):
+        if key.id == PUBLIC_ID or self._noted.get(key.id):
             return
         self._noted.put(key.id, True, self._clock())
         if key.last_used_at is None or datetime.now(UTC) - key.last_used_at >= self.USE_NOTED_EVERY:

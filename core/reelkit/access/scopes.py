@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-__all__ = ["SESSION", "grants", "needed"]
+__all__ = ["PUBLIC", "SESSION", "grants", "needed"]
 
 SESSION = ("videos:read", "players:read", "watermarks:read", "summaries:read", "data:read", "api:read")
 """What a session token may do, as far as its key may: read and play. Not among it: whatever shows a secret (stream keys,
 upload tokens, signatures of webhooks), and every change. `api` is where plugins such as the stream proxy serve."""
+
+PUBLIC = ("videos:read", "players:read", "watermarks:read", "api:read", "sessions:write", "access-requests:write")
+"""What the key may do that everybody may know: look, open sessions that look, and ask for a key. Not: analytics."""
 
 _PART_OF = {
     "tags": "videos",

@@ -13,7 +13,7 @@ from reelkit.catalog.ids import new_id
 from reelkit.catalog.packing import pack, unpack
 from reelkit.catalog.scope import Environment, Scope, Scoped, scoped, unscoped
 
-__all__ = ["ApiKey", "by_digest", "get", "insert", "list_keys", "revoke", "touch"]
+__all__ = ["ApiKey", "by_digest", "get", "insert", "list_keys", "revoke", "set_tier", "touch"]
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +33,11 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: datetime | None = None
     """At most a minute behind."""
     revoked_at: datetime | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """Where it is."""
+        return Scope(self.project, self.environment)
 
 
 class ApiKeyRow(Scoped, tablename="api_key"):
@@ -97,6 +102,13 @@ async def revoke(scope: Scope, id: str) -> ApiKey | None:
             .update({ApiKeyRow.revoked_at: datetime.now(UTC)})
             .where(ApiKeyRow.id == id, ApiKeyRow.revoked_at.is_null())
         )
+        return await get(scope, id)
+
+
+async def set_tier(scope: Scope, id: str, tier: str) -> ApiKey | None:
+    """Move a key to another tier and return it. None when there is no such key."""
+    async with transaction():
+        await scoped(ApiKeyRow, scope).update({ApiKeyRow.tier: tier}).where(ApiKeyRow.id == id)
         return await get(scope, id)
 
 

@@ -39,10 +39,12 @@ GROUPS = {
         },
     ),
     "keys": (
-        "Make and revoke API keys.",
+        "Make, move and revoke API keys, and see what they use.",
         {
             "create": ("reelkit.cli.keys:create", "Make an API key."),
             "list": ("reelkit.cli.keys:list_keys", "List API keys."),
+            "tier": ("reelkit.cli.keys:tier", "Move an API key to another tier."),
+            "usage": ("reelkit.cli.keys:used", "Show how many bytes of media keys took."),
             "revoke": ("reelkit.cli.keys:revoke", "End an API key for good."),
         },
     ),
