@@ -27,9 +27,11 @@ from reelkit.testing.servers import (
     run_s3,
     run_valkey,
 )
+from reelkit.testing.shared import shared_folder
 
 __all__ = [
     "caddy",
+    "make_postgres_database",
     "nginx",
     "postgres_server",
     "postgres_url",
@@ -53,12 +55,26 @@ database_numbers = count(1)
 
 
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
+def make_postgres_database(postgres_server: PostgresServer) -> Iterator[Callable[..., str]]:
+    """Make databases that are dropped after the test: make_postgres_database(template="template1") -> their address."""
+    made: list[str] = []
+
+    def make(template: str = "template1") -> str:
+        name = f"test_{next(database_numbers)}"
+        # Copying files beats writing them to the log while a database is as small as these.
+        postgres_server.psql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        made.append(name)
+        return postgres_server.url(name)
+
+    yield make
+    for name in made:
+        postgres_server.psql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgres_url(make_postgres_database: Callable[..., str]) -> str:
     """The address of an empty database, dropped after the test."""
-    name = f"test_{next(database_numbers)}"
-    postgres_server.psql(f"CREATE DATABASE {name}")
-    yield postgres_server.url(name)
-    postgres_server.psql(f"DROP DATABASE {name} WITH (FORCE)")
+    return make_postgres_database()
 
 
 @pytest.fixture(scope="session")
@@ -112,8 +128,11 @@ def caddy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Make a sample file: sample(duration=4, container="mov", …) -> Path; options of reelkit.testing.samples.Sample."""
-    folder = tmp_path_factory.mktemp("samples")
+    """Make a sample file: sample(duration=4, container="mov", …) -> Path; options of reelkit.testing.samples.Sample.
+
+    Read only: the file of the same options is the same one in every test of the run.
+    """
+    folder = shared_folder(tmp_path_factory, "samples")
     return lambda **options: make_sample(folder, Sample(**options))
 
 

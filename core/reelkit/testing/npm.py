@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.util
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+
+from reelkit.testing.shared import only_one
 
 __all__ = ["NpmFailed", "installed", "node_commands", "run"]
 
@@ -59,15 +59,6 @@ def installed(package: Path, unpack: Callable[[Path, Path, Path], None] | None =
     except OSError as error:
         raise NpmFailed(f"cannot write {folder}: {error}; set REELKIT_CACHE to another folder") from error
     return folder
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Keep other processes from installing the same."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def install(package: Path, folder: Path, unpack: Callable[[Path, Path, Path], None] | None) -> None:
