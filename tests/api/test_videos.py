@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from datetime import datetime
 from typing import Any
 
@@ -195,3 +196,13 @@ def test_a_video_without_a_source_has_no_ingest(site: ServedSite) -> None:
     assert set(status) == {"encoding"}
     assert status["encoding"]["playable"] is False and status["encoding"]["qualities"] == []
     assert set(status["encoding"]["metadata"].values()) == {None}
+
+
+@pytest.mark.parametrize("chunks", [b"ZZ\r\n{}\r\n0\r\n\r\n", b"F\r\n{}"], ids=["malformed", "cut off"])
+def test_a_body_that_breaks_off_is_the_clients_fault(site: ServedSite, chunks: bytes) -> None:
+    head = f"POST /videos HTTP/1.1\r\nHost: x\r\nX-API-Key: {site.key}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", httpx.URL(site.url).port or 0), timeout=10) as connection:
+        connection.sendall(head.encode() + chunks)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert b" 400 " in answer.split(b"\r\n")[0]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from reelkit.delivery.asgi import Message, Receive, Scope, Send
 from reelkit.operations.access_log import AccessLog
-from reelkit.operations.logs import masked_query
+from reelkit.operations.logs import masked_path, masked_query
 from reelkit.operations.metrics import Metrics
 from reelkit.operations.requests import Observed
 
@@ -100,10 +100,18 @@ async def test_an_application_that_says_nothing_is_noted() -> None:
     assert exchange.line["status"] == 499
 
 
-async def test_an_odd_method_makes_no_label() -> None:
-    exchange = Exchange('G"ET')
+@pytest.mark.parametrize("method", ['G"ET', "PROPFIND", "ANYTHING"])
+async def test_an_odd_method_makes_no_label(method: str) -> None:
+    exchange = Exchange(method)
     await exchange.run(refuses)
-    assert 'method="?"' in b"".join(exchange.metrics.text()).decode()
+    assert 'method="other"' in b"".join(exchange.metrics.text()).decode()
+
+
+async def test_no_answer_is_taken_for_another_type() -> None:
+    for app in (fails, refuses):
+        exchange = Exchange()
+        await exchange.run(app)
+        assert (b"x-content-type-options", b"nosniff") in exchange.sent[0]["headers"]
 
 
 @pytest.mark.parametrize(
@@ -117,3 +125,8 @@ async def test_an_odd_method_makes_no_label() -> None:
 )
 def test_secrets_do_not_reach_the_log(query: str, masked: str) -> None:
     assert masked_query(query) == masked
+
+
+@pytest.mark.parametrize("path", ["/vod/vi1/token/abc/hls/manifest.m3u8", "/upload-tokens/abc"])
+def test_tokens_in_paths_do_not_reach_the_log(path: str) -> None:
+    assert masked_path(path) == path.replace("abc", "***")

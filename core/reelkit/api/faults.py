@@ -10,6 +10,7 @@ from litestar import Request, Response
 from litestar.exceptions import (
     ClientException,
     HTTPException,
+    InternalServerException,
     MethodNotAllowedException,
     NotFoundException,
 )
@@ -31,6 +32,9 @@ from reelkit.problems import (
 
 __all__ = ["EXCEPTION_HANDLERS", "problem_of"]
 
+GONE = "client disconnected prematurely"
+"""What Litestar says, with status 500, of a body that ended before it was complete."""
+
 log = structlog.get_logger("reelkit.api")
 
 
@@ -47,6 +51,8 @@ def problem_of(error: Exception) -> Problem:
             return BodyTooLarge()
         case ClientException():
             return InvalidPayload(detail=error.detail or None)
+        case InternalServerException(detail=detail) if detail == GONE:
+            return InvalidPayload(detail="The body ended before it was complete.")
         case DatabaseError():
             return NotReady(detail="The database does not answer now.")
         case StorageError():

@@ -24,7 +24,12 @@ __all__ = ["Observed"]
 LINGER = 5.0
 """Seconds for which the rest of a refused upload is taken and thrown away, so that its client reads the refusal."""
 
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+"""Those that are counted by name; a client can make up any number of others, and each would be kept for ever."""
+
 _ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_EVERYWHERE = (*EXPOSED, (b"x-content-type-options", b"nosniff"))
+_OWN = frozenset(name for name, _ in _EVERYWHERE)
 _SERVER_ERROR = msgspec.json.encode(ServerError().body())
 
 log = structlog.get_logger("reelkit.requests")
@@ -81,7 +86,8 @@ class Observed:
         route = scope.get(ROUTE) or scope.get("path_template") or "unmatched"
         # 499: nginx's word for a client that went before there was an answer.
         status = answer.status or 499
-        self._metrics.answered(scope["method"] if scope["method"].isalpha() else "?", route, status, seconds, answer.size)
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.answered(method, route, status, seconds, answer.size)
         query = masked_query(scope["query_string"].decode("latin-1"))
         client = scope["client"][0] if scope["client"] else ""
         self._log.write(id, scope["method"], masked_path(scope["path"]), query, status, seconds, answer.size, client, agent)
@@ -105,9 +111,8 @@ class _Answer:
         kind = message["type"]
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            own = {b"access-control-allow-origin", b"access-control-expose-headers"}
-            headers = [header for header in message.get("headers", ()) if header[0] not in own]
-            message["headers"] = [*headers, (b"x-request-id", self._id.encode()), *EXPOSED]
+            headers = [header for header in message.get("headers", ()) if header[0] not in _OWN]
+            message["headers"] = [*headers, (b"x-request-id", self._id.encode()), *_EVERYWHERE]
         elif kind == "http.response.body":
             self.size += len(message.get("body", b""))
         await self._send(message)
