@@ -20,6 +20,8 @@ from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
 from reelkit.access.addresses import ClientAddresses
+from reelkit.access.admission import Admission
+from reelkit.access.countries import Countries
 from reelkit.access.keys import KeyRing
 from reelkit.access.limits import RateLimits, open_windows
 from reelkit.access.metering import Meter
@@ -133,6 +135,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
     FileNotFoundError when the player is not built.
     """
     plugins = plugins or load_plugins(site)
+    countries = Countries(plugins)
     measured = Metrics()
     collector = Collector(measured.registry)
 
@@ -145,6 +148,8 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
             keys = KeyRing(site, tokens=tokens)
             windows = open_windows(site)
             meter = Meter(site)
+            streams = open_streams(site, windows)
+            admission = Admission(site, runtime.rights, keys, plugins, countries)
             library = Library(runtime.storage)
             app.state.update(
                 {
@@ -152,13 +157,14 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
                     "key_ring": keys,
                     "tokens": tokens,
                     "rate_limits": RateLimits(site, windows),
-                    "streams": open_streams(site, windows),
+                    "streams": streams,
                     "meter": meter,
                     "readiness": Readiness.of(runtime),
                     "library": library,
+                    "admission": admission,
                 }
             )
-            front.open(library, runtime.rights, plugins)
+            front.open(library, admission, streams, meter)
             try:
                 yield
             finally:

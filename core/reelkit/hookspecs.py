@@ -19,6 +19,7 @@ import pluggy
 from reelkit.interfaces.access import Caller, Operation, RateDecision, SignIn
 from reelkit.interfaces.change import Change
 from reelkit.interfaces.event import Event
+from reelkit.interfaces.geolocator import Geolocator
 from reelkit.interfaces.playback import PlaybackRequest
 from reelkit.interfaces.player import Player
 from reelkit.interfaces.proxy import ProxyRequest
@@ -44,6 +45,7 @@ REMOVED: dict[str, str] = {}
 CONTAINED: dict[str, float] = {
     "on_event": 1.0,
     "register_summarizer": 5.0,
+    "register_geolocator": 5.0,
     "after_change": 1.0,
     "register_routes": 5.0,
     "register_commands": 5.0,
@@ -142,6 +144,11 @@ def proxy_policy(
     request: ProxyRequest, site: Site, settings: Any
 ) -> Awaitable[dict[str, str] | None] | dict[str, str] | None:
     """Refuse by a Problem what a proxy would fetch, or return headers to send. Since 0.1. Fails: nothing is fetched."""
+
+
+@hookspec
+def register_geolocator(site: Site, settings: Any) -> Geolocator | None:
+    """Tell the countries of viewers. Since 0.1. Fails: contained; where countries are limited, unknown ones are refused."""
 
 
 @hookspec

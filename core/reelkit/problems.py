@@ -20,11 +20,13 @@ __all__ = [
     "InvalidCredentials",
     "InvalidFile",
     "InvalidPayload",
+    "InvalidPlaybackSession",
     "InvalidQueryParameter",
     "InvalidSessionToken",
     "InvalidUploadToken",
     "MethodNotAllowed",
     "MissingAuthorizationHeader",
+    "MissingPlaybackCredential",
     "MissingUploadToken",
     "MonthlyBytesExceeded",
     "MultipleFiles",
@@ -226,6 +228,18 @@ class InvalidSessionToken(Unauthorized):
     """No such session token, or it or its key has expired or was revoked."""
 
     slug, title = "authentication-invalid-session-token", "Invalid or expired session token"
+    headers = {"www-authenticate": 'Bearer realm="reelkit"'}
+    """Basic would have browsers, which session tokens are for, ask the viewer for a password."""
+
+
+class MissingPlaybackCredential(Unauthorized):
+    """This site plays to those only who bring a session token, a key or a playback token."""
+
+    headers = {"www-authenticate": 'Bearer realm="reelkit"'}
+
+
+class InvalidPlaybackSession(InvalidSessionToken):
+    """What came in the address to open this video is of another one, was changed, has expired, or its key was revoked."""
 
 
 class InvalidCredentials(Problem):

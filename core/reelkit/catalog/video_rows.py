@@ -10,6 +10,7 @@ from piccolo.columns import JSONB, BigInt, Boolean, Text, Timestamptz
 
 from reelkit.catalog.packing import fold, pack, unpack
 from reelkit.catalog.scope import Environment, Scope, Scoped
+from reelkit.interfaces.playback import PlaybackPolicy
 
 __all__ = [
     "COLUMNS",
@@ -96,6 +97,8 @@ class Video(NewVideo, frozen=True, kw_only=True):
     thumbnail_timecode: str | None = None
     """The frame that the owner wants for it and that was not taken yet."""
     discarded_at: datetime | None = None
+    playback_policy: PlaybackPolicy | None = None
+    """What the owner limits playback to; None: as the site says."""
 
     @property
     def scope(self) -> Scope:
@@ -139,6 +142,7 @@ class VideoRow(Scoped, tablename="video"):
     published_at = Timestamptz()
     updated_at = Timestamptz()
     discarded_at = Timestamptz(null=True, default=None)
+    playback_policy = JSONB(null=True, default=None)
 
 
 class VideoCountRow(Scoped, tablename="video_count"):
@@ -157,6 +161,7 @@ _PACKED: dict[str, Any] = {
     "clip": Clip,
     "watermark": VideoWatermark,
     "summary_attributes": tuple[str, ...],
+    "playback_policy": PlaybackPolicy,
 }
 
 

@@ -10,7 +10,7 @@ import msgspec
 from reelkit.catalog import doomed, labels, ranks
 from reelkit.catalog.binding import transaction
 from reelkit.catalog.ids import new_id
-from reelkit.catalog.packing import storable
+from reelkit.catalog.packing import pack, storable
 from reelkit.catalog.scope import Scope, scoped
 from reelkit.catalog.video_pages import SORT, Page, SortBy, VideoFilter, lock_lists, page
 from reelkit.catalog.video_rows import (
@@ -26,6 +26,7 @@ from reelkit.catalog.video_rows import (
     row_values,
     video_of,
 )
+from reelkit.interfaces.playback import PlaybackPolicy
 from reelkit.problems import InvalidAttribute
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "get_discarded",
     "page",
     "restore",
+    "set_playback_policy",
     "set_thumbnail",
     "update",
     "video_of",
@@ -204,6 +206,14 @@ async def set_thumbnail(
         if key is not None and row["thumbnail_key"] is not None:
             await doomed.doom([row["thumbnail_key"]])
         return True
+
+
+async def set_playback_policy(scope: Scope, id: str, policy: PlaybackPolicy | None) -> bool:
+    """Limit who may watch a video; None: as the site says. False when there is no such video."""
+    if not storable(id):
+        return False
+    changed = scoped(VideoRow, scope).update({VideoRow.playback_policy: None if policy is None else pack(policy)})
+    return bool(await changed.where(VideoRow.id == id, VideoRow.discarded_at.is_null()).returning(VideoRow.id))
 
 
 async def fetched(scope: Scope, id: str) -> None:

@@ -169,8 +169,17 @@ class EmbedPages:
         folder = next((folder for folder in (self.runtime, self.player) if folder.name == name), None)
         return folder.find(hash, file) if folder is not None else None
 
-    def render(self, video: EmbedVideo, options: EmbedOptions, accept_language: str = "") -> Page:
-        """Return the page of a video. No cookie, no storage, nothing from another host."""
+    def render(
+        self,
+        video: EmbedVideo,
+        options: EmbedOptions,
+        accept_language: str = "",
+        domains: tuple[str, ...] | None = None,
+    ) -> Page:
+        """Return the page of a video. No cookie, no storage, nothing from another host.
+
+        domains: whose pages may embed it, None: all.
+        """
         language = options.language or choose_language(accept_language)
         words = LANGUAGES[language]
         theme = video.theme
@@ -200,6 +209,7 @@ class EmbedPages:
         return self.page(
             "embed/page.html",
             language,
+            domains=domains,
             title=video.title,
             poster=video.poster,
             config=Markup(json_in_html(config)),  # noqa: S704 - json_in_html leaves no markup
@@ -217,8 +227,10 @@ class EmbedPages:
         words = LANGUAGES[language]
         return self.page("errors/embed.html", language, status=status, said=words.denied if status < 500 else words.network)
 
-    def page(self, template: str, language: str, status: int = 200, **context: Any) -> Page:
-        """Render a template of a frame with its own nonce."""
+    def page(
+        self, template: str, language: str, status: int = 200, domains: tuple[str, ...] | None = None, **context: Any
+    ) -> Page:
+        """Render a template of a frame with its own nonce. domains: whose pages may embed it, None: all."""
         nonce = new_nonce()
         html = self.templates.get_template(template).render(
             lang=language,
@@ -228,7 +240,9 @@ class EmbedPages:
             site_name=self.site.site.name,
             **context,
         )
-        headers = content_security_policy(nonce, self.origins) | {"Vary": "Accept-Language"}
+        framed_by = None if domains is None else " ".join(("'self'", *domains))
+        policy = content_security_policy(nonce, self.origins, framed_by=framed_by, own=False)
+        headers = policy | {"Vary": "Accept-Language"}
         return Page(html, headers, status)
 
 

@@ -7,19 +7,19 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from reelkit.access.playback import PlaybackRights
-from reelkit.access.playback_policy import authorize_playback
+from reelkit.access.admission import Admission, Admitted
+from reelkit.access.metering import Meter, metered
+from reelkit.access.streams import Streams
 from reelkit.catalog.errors import DatabaseError
 from reelkit.catalog.playback import Playback
 from reelkit.delivery.answering import Answer, answer, answer_elsewhere, answer_empty, answer_json, answer_problem
 from reelkit.delivery.asgi import ROUTE, App, Receive, Scope, Send
 from reelkit.delivery.files import Files
 from reelkit.delivery.library import Library
-from reelkit.delivery.private import private, session_in
+from reelkit.delivery.private import private
 from reelkit.delivery.segments import Piece, Segments
-from reelkit.delivery.viewers import What, playback_request
+from reelkit.delivery.viewers import What, viewer_of
 from reelkit.interfaces.storage import NotStored, StorageError
-from reelkit.plugins import Plugins
 from reelkit.problems import MethodNotAllowed, NotFound, NotReady, Problem, StorageFailing, UnrecognizedUrl
 
 __all__ = ["Front"]
@@ -36,10 +36,12 @@ log = structlog.get_logger("reelkit.delivery")
 
 Find = Callable[[Playback], Awaitable[Answer | None]]
 
+SOURCE = "mp4/source.mp4"
 _WATCHED: dict[str, What] = {
     "hls/manifest.m3u8": "playlist",
     "hls/{renditionId}/{track}/playlist.m3u8": "playlist",
-    "mp4/source.mp4": "file",
+    SOURCE: "file",
+    "session": "session",
 }
 """Routes that lead to pictures and sound; what they lead to is not asked about again."""
 
@@ -51,13 +53,13 @@ class Front:
         self._behind = behind
         self._library: Library | None = None
 
-    def open(self, library: Library, rights: PlaybackRights, plugins: Plugins) -> None:
+    def open(self, library: Library, admission: Admission, streams: Streams, meter: Meter) -> None:
         """Begin to serve."""
         self._segments = Segments(library)
         self._files = Files(library)
-        self._rights = rights
-        self._plugins = plugins
-        self._guarded = plugins.implements("authorize_playback")
+        self._admission = admission
+        self._streams = streams
+        self._meter = meter
         self._library = library
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,7 +76,7 @@ class Front:
         if match is None:
             raise UnrecognizedUrl
         video_id, token, rest = match.groups()
-        opens = token is not None and rest == "session"
+        opens = rest == "session"
         route, find = (rest, _nothing) if opens else self._route(rest, scope["query_string"])
         scope[ROUTE] = f"/vod/{{videoId}}/{'' if token is None else 'token/{token}/'}{route}"
         if scope["method"] not in ("GET", "HEAD"):
@@ -83,18 +85,25 @@ class Front:
             view = await library.view(video_id)
             if view is None:
                 raise NotFound(name="videoId")
-            if view.video.public and not opens:
-                await self._ask(scope, view, _WATCHED.get(route))
-                await _give(scope, receive, send, view, await find(view))
-            elif token is None:
-                session = session_in(scope["query_string"])
-                if session is None or not self._rights.holds(video_id, session):
+            viewer = viewer_of(scope, _WATCHED.get(route))
+            admitted = await self._admission.admit(view.video, viewer, token)
+            if admitted.principal is not None:
+                send = await self._count(admitted, rest, send)
+            if admitted.token_key is not None and token is not None:
+                await self._redeem(scope, receive, send, view, admitted, token, rest, find)
+                return
+            session = self._admission.carry(view.video, admitted)
+            if opens:
+                if session is None:
                     raise NotFound(name="videoId")
-                await self._ask(scope, view, _WATCHED.get(route))
-                found = await find(view)
-                await _give(scope, receive, send, view, found and await private(found, session))
+                await answer_json(scope, send, {"session_token": session})
+            elif session is not None and admitted.session is None and viewer.token is not None and route == SOURCE:
+                await _elsewhere(scope, send, "source.mp4", session)
             else:
-                await self._admit(scope, receive, send, view, token, rest, find)
+                found = await find(view)
+                if found is not None and session is not None:
+                    found = await private(found, session)
+                await _give(scope, receive, send, view, found)
         except NotStored as error:
             # A rendition that was just replaced, or a video that was just deleted; anything else is worth a look.
             log.warning("media is gone", video=video_id, key=error.key)
@@ -107,39 +116,41 @@ class Front:
             log.error("database failed", video=video_id, error=str(error))
             raise NotReady from error
 
-    async def _admit(
-        self, scope: Scope, receive: Receive, send: Send, view: Playback, token: str, rest: str, find: Find
+    async def _count(self, admitted: Admitted, rest: str, send: Send) -> Send:
+        """Take a place of the key that somebody watches on, and return a send that counts for it. Raises Problem."""
+        principal = admitted.principal
+        assert principal is not None
+        if rest.startswith(("hls/", "mp4/")):
+            await self._streams.hold(principal, admitted.viewer)
+        await self._meter.check(principal)
+        return metered(send, lambda count: self._meter.charge(principal, count))
+
+    async def _redeem(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        view: Playback,
+        admitted: Admitted,
+        token: str,
+        rest: str,
+        find: Find,
     ) -> None:
         """Answer the first request that comes with a token, and open its session. HEAD leaves the token as it is."""
-        video, rights = view.video, self._rights
-        if not await rights.usable(video.scope, video.video_id, token):
-            raise NotFound(name="videoId")
-        await self._ask(scope, view, "session")
         found = None if rest == "session" else await find(view)
         if found is None and rest != "session":
             # Nothing was given for it, so it stays good: the uploader asks for the manifest until there is one.
             await _not_yet(send, view)
             return
-        session: str | None = rights.open_session(video.video_id)
-        if scope["method"] != "HEAD":
-            session = await rights.redeem(video.scope, video.video_id, token)
-        if session is None:
-            raise NotFound(name="videoId")
+        session = await self._admission.redeem(view.video, admitted, token, look=scope["method"] == "HEAD")
         up = "../" * (rest.count("/") + 2)
         if found is None:
             await answer_json(scope, send, {"session_token": session})
-        elif rest == "mp4/source.mp4":
-            # Players ask for one part of a file after the other, all at the address that answered the first.
-            download = "&dl=1" if b"dl=1" in scope["query_string"].split(b"&") else ""
-            await answer_elsewhere(send, f"{up}{rest}?avh={session}{download}")
+        elif rest == SOURCE:
+            await _elsewhere(scope, send, up + rest, session)
         else:
             folder = rest[: rest.rfind("/") + 1]
             await answer(scope, receive, send, await private(found, session, up + folder))
-
-    async def _ask(self, scope: Scope, view: Playback, what: What | None) -> None:
-        """Ask the plugins whether somebody may watch. what: None: nothing to watch. Raises Problem."""
-        if what is not None and self._guarded:
-            await authorize_playback(self._plugins, playback_request(scope, view.video, what))
 
     def _route(self, rest: str, query: bytes) -> tuple[str, Find]:
         """Return the template of a path below a video, and what finds what it stands for. Raises UnrecognizedUrl."""
@@ -152,7 +163,7 @@ class Front:
             return "hls/{renditionId}/{track}/{number}.m4s", self._piece(rendition, track, int(number))
         if rest == "hls/manifest.m3u8":
             return rest, self._segments.manifest
-        if rest == "mp4/source.mp4":
+        if rest == SOURCE:
             download = b"dl=1" in query.split(b"&")
             return rest, lambda view: self._files.source(view, download)
         if rest == "thumbnail.jpg":
@@ -177,6 +188,12 @@ class Front:
 
 async def _nothing(_: Playback) -> None:
     """Stand for what has no bytes of its own."""
+
+
+async def _elsewhere(scope: Scope, send: Send, path: str, session: str) -> None:
+    """Send a player on to where a file is for this session: it asks for one part after the other, and a token ends."""
+    download = "&dl=1" if b"dl=1" in scope["query_string"].split(b"&") else ""
+    await answer_elsewhere(send, f"{path}?avh={session}{download}")
 
 
 async def _give(scope: Scope, receive: Receive, send: Send, view: Playback, found: Answer | None) -> None:

@@ -13,10 +13,10 @@ from litestar import HttpMethod, Request, Response
 from litestar.handlers import route
 
 from reelkit.access.playback_policy import authorize_playback
+from reelkit.access.viewer import session_in
 from reelkit.catalog import live_streams
 from reelkit.catalog.live_streams import LiveStream
 from reelkit.delivery.conditional import entity_tag, has_current
-from reelkit.delivery.private import session_in
 from reelkit.interfaces.playback import PlaybackRequest
 from reelkit.interfaces.storage import NotStored
 from reelkit.jobs.runtime import Runtime

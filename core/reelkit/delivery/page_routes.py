@@ -8,7 +8,8 @@ from typing import Any, cast
 from litestar import HttpMethod, MediaType, Request, Response
 from litestar.handlers import HTTPRouteHandler, route
 
-from reelkit.access.playback_policy import authorize_playback
+from reelkit.access.admission import Admission
+from reelkit.access.playback import TOKEN
 from reelkit.catalog import videos
 from reelkit.catalog.playback import Playback, playback, theme
 from reelkit.catalog.projects import DEFAULT
@@ -16,11 +17,9 @@ from reelkit.catalog.scope import Scope as CatalogScope
 from reelkit.delivery.asgi import Scope
 from reelkit.delivery.embed import EmbedPages, embed_video, read_options
 from reelkit.delivery.pages import Page, template_environment
-from reelkit.delivery.private import session_in
-from reelkit.delivery.viewers import playback_request
+from reelkit.delivery.viewers import viewer_of
 from reelkit.delivery.watch import PAGE_SIZE, WatchPages, WatchVideo
 from reelkit.interfaces.player import Player
-from reelkit.jobs.runtime import Runtime
 from reelkit.problems import NotFound, Problem
 from reelkit.site import Site
 
@@ -45,16 +44,14 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
         found = await playback(video_id)
         if found is None:
             return answer(embed.missing(accepted))
-        runtime: Runtime = request.app.state.runtime
         try:
-            session = await admitted(request, runtime, found)
+            session, domains = await admitted(request, request.app.state.admission, found)
         except NotFound:
             return answer(embed.missing(accepted))
         except Problem as refused:
             return answer(embed.refused(refused.status, accepted))
-        return answer(
-            embed.render(embed_video(found, session, await theme(found.video)), read_options(request.query_params), accepted)
-        )
+        shown = embed_video(found, session, await theme(found.video))
+        return answer(embed.render(shown, read_options(request.query_params), accepted, domains))
 
     @route("/embed/assets/{name:str}/{hash:str}/{file:str}", http_method=READS, include_in_schema=False, name="embed-asset")
     async def embed_asset(request: Request[Any, Any, Any], name: str, hash: str, file: str) -> Response[bytes]:
@@ -84,30 +81,25 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
     return [embed_page, embed_asset, watch_list, watch_page]
 
 
-async def admitted(request: Request[Any, Any, Any], runtime: Runtime, found: Playback) -> str | None:
-    """Return the session of a private video that a request comes with or opens by its token; None for a public video.
+async def admitted(
+    request: Request[Any, Any, Any], admission: Admission, found: Playback
+) -> tuple[str | None, tuple[str, ...] | None]:
+    """Return the session that the page's media are asked for with, and whose pages may embed it, None: all.
 
-    HEAD leaves the token as it is. Raises NotFound when the viewer may not see it, and the Problem of a plugin.
+    It is the one that the viewer came with, or opened by a playback token, which HEAD leaves as it is, or by a session
+    token; None where anybody may watch. Raises NotFound when the viewer may not see the video, Unauthorized,
+    AccessDenied, and the Problem of a plugin.
     """
-    video, rights = found.video, runtime.rights
-    session = session_in(request.scope["query_string"])
+    # Litestar's scopes are the same dictionaries under other types.
+    viewer = viewer_of(cast("Scope", request.scope), "page")
     token = request.query_params.get("token", "")
-    fresh = not video.public and (session is None or not rights.holds(video.video_id, session))
-    if fresh and not await rights.usable(video.scope, video.video_id, token):
-        raise NotFound(name="videoId")
-    if runtime.plugins.implements("authorize_playback"):
-        # Litestar's scopes are the same dictionaries under other types.
-        asked = playback_request(cast("Scope", request.scope), video, "session" if fresh else "page")
-        await authorize_playback(runtime.plugins, asked)
-    if video.public:
-        return None
-    if fresh and request.method == "HEAD":
-        return rights.open_session(video.video_id)
-    if fresh:
-        session = await rights.redeem(video.scope, video.video_id, token)
-    if session is None:
-        raise NotFound(name="videoId")
-    return session
+    single = token if TOKEN.fullmatch(token) else None
+    let_in = await admission.admit(found.video, viewer, single)
+    if let_in.token_key is not None and single is not None:
+        session: str | None = await admission.redeem(found.video, let_in, single, look=request.method == "HEAD")
+    else:
+        session = admission.carry(found.video, let_in)
+    return admission.vouch(found.video, let_in, session), let_in.domains
 
 
 async def seen_by_anybody(video_id: str) -> Playback | None:

@@ -40,10 +40,13 @@ def new_nonce() -> str:
     return secrets.token_urlsafe(16)
 
 
-def content_security_policy(nonce: str, origins: Iterable[str] = (), *, framed_by: str | None = None) -> dict[str, str]:
+def content_security_policy(
+    nonce: str, origins: Iterable[str] = (), *, framed_by: str | None = None, own: bool = True
+) -> dict[str, str]:
     """Return the headers of a page that runs only what carries its nonce and talks to this site only.
 
-    origins: others that media may come from, e.g. an object store; framed_by: who may show it in a frame, None: anybody.
+    origins: others that media may come from, e.g. an object store; framed_by: who may show it in a frame, None: anybody;
+    own: unless somebody may, it is for pages of this site only.
     """
     media = " ".join(("'self'", *origins))
     rules = {
@@ -66,5 +69,5 @@ def content_security_policy(nonce: str, origins: Iterable[str] = (), *, framed_b
         "X-Content-Type-Options": "nosniff",
         # The nonce is for one answer only.
         "Cache-Control": "no-store",
-        "Cross-Origin-Resource-Policy": "cross-origin" if framed_by is None else "same-origin",
+        "Cross-Origin-Resource-Policy": "cross-origin" if framed_by is None or not own else "same-origin",
     }

@@ -12,7 +12,7 @@ from reelkit.delivery.bodies import Body, BytesBody
 from reelkit.delivery.conditional import entity_tag
 from reelkit.delivery.segments import PLAYLIST
 
-__all__ = ["carry_in_cues", "carry_in_playlist", "private", "session_in", "with_query"]
+__all__ = ["carry_in_cues", "carry_in_playlist", "private", "with_query"]
 
 STORYBOARD_BYTES = 4 << 20
 """Of its cues; a storyboard of ours has some 100 KiB."""
@@ -21,14 +21,6 @@ Carry = Callable[[bytes, str, str], bytes]
 
 _LINK = re.compile(rb'^([^#\s][^\r\n]*)|(?<=[,:])(URI=")([^"\r\n]*)', re.MULTILINE)
 _SHEET = re.compile(rb"^([^\s#]+\.jpg)(?=#xywh=)", re.MULTILINE)
-
-
-def session_in(query: bytes) -> str | None:
-    """Return the session of a query string."""
-    for part in query.split(b"&"):
-        if part.startswith(b"avh=") and len(part) > 4:
-            return part[4:].decode("latin-1")
-    return None
 
 
 def with_query(address: str, session: str | None) -> str:

@@ -1,30 +1,30 @@
-"""Who wants to watch, as far as a request tells."""
+"""Who wants to watch, out of a request."""
 
 from __future__ import annotations
 
-from typing import Literal
-
-from reelkit.catalog.videos import Video
-from reelkit.delivery.answering import request_headers
+from reelkit.access.viewer import Viewer, What
 from reelkit.delivery.asgi import Scope
-from reelkit.interfaces.playback import PlaybackRequest
 
-__all__ = ["What", "playback_request"]
+__all__ = ["AT", "CASE", "COUNTRY", "What", "viewer_of"]
 
-What = Literal["page", "session", "playlist", "file"]
+CASE = "reelkit_case"
+"""The key of a scope under which a request that is only to be explained keeps what is said of it."""
+AT, COUNTRY = "reelkit_at", "reelkit_country"
+"""What an explanation assumes: a time, seconds since 1970; a country."""
 
 
-def playback_request(scope: Scope, video: Video, what: What) -> PlaybackRequest:
-    """Return what the plugins are told of a request. scope: of ASGI."""
-    headers = request_headers(scope)
-    return PlaybackRequest(
-        video_id=video.video_id,
-        project=video.project,
-        environment=video.environment,
-        public=video.public,
+def viewer_of(scope: Scope, what: What | None) -> Viewer:
+    """Return what a request tells of whoever wants to watch. scope: of ASGI."""
+    client = scope.get("client")
+    viewer = Viewer(
+        headers=scope["headers"],
+        query=scope["query_string"],
+        method=scope["method"],
+        path=scope["path"],
+        client=client[0] if client else "",
         what=what,
-        client=scope["client"][0] if scope.get("client") else "",
-        origin=headers.get("origin", ""),
-        referrer=headers.get("referer", ""),
-        user_agent=headers.get("user-agent", ""),
+        case=scope.get(CASE),
     )
+    if viewer.case.explains:
+        viewer.at, viewer.country = scope.get(AT), scope.get(COUNTRY)
+    return viewer

@@ -19,6 +19,7 @@ from reelkit.catalog.migrations import (
     step_0009,
     step_0010,
     step_0011,
+    step_0012,
     step_0013,
 )
 
@@ -45,5 +46,6 @@ STEPS: tuple[Step, ...] = (
     Step(9, "analytics", step_0009.statements),
     Step(10, "access requests", step_0010.statements),
     Step(11, "used playback tokens", step_0011.statements),
+    Step(12, "playback policies", step_0012.statements),
     Step(13, "bytes that keys took", step_0013.statements),
 )
