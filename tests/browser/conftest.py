@@ -15,6 +15,7 @@ from reelkit.delivery.pages import template_environment
 from reelkit.site import Site
 from reelkit.testing.browser import ChromiumMissing, find_chromium
 from reelkit.testing.npm import NpmFailed, installed
+from reelkit.testing.shared import only_one, shared_folder
 from reelkit_mediachrome import MediaChrome
 
 from tests.browser.host import PlayerHost, run_host
@@ -48,8 +49,12 @@ def axe() -> str:
 
 @pytest.fixture(scope="session")
 def stream(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a real HLS stream, poster and storyboard."""
-    return make_stream(tmp_path_factory.mktemp("stream"))
+    """A folder with a real HLS stream, poster and storyboard. Read only: every worker of the run has the same."""
+    folder = shared_folder(tmp_path_factory, "browser") / "stream"
+    with only_one(folder):
+        if not folder.is_dir():
+            make_stream(tmp_path_factory.mktemp("stream")).rename(folder)
+    return folder
 
 
 @pytest.fixture

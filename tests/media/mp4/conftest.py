@@ -1,4 +1,4 @@
-"""Sources of all kinds, made by ffmpeg once a session."""
+"""Sources of all kinds, made by ffmpeg once a run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
+from reelkit.testing.shared import only_one, shared_folder
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 
@@ -89,29 +90,22 @@ SOURCES: dict[str, list[str]] = {
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Return the file of a source by its name in SOURCES; sources made of others make those first."""
-    folder = tmp_path_factory.mktemp("sources")
+    folder = shared_folder(tmp_path_factory, "sources")
 
     def make(name: str) -> Path:
         path = folder / name
-        if not path.exists():
+        if path.exists():
+            return path
+        with only_one(path):
+            if path.exists():
+                return path
             arguments = [str(make(part)) if part in SOURCES else part for part in SOURCES[name]]
             partial = path.with_name(f"partial-{name}")
             # Bit-exact: the same file on every run, so that a failure can be looked at again.
-            command = [
-                FFMPEG,
-                "-nostdin",
-                "-v",
-                "error",
-                *arguments,
-                "-fflags",
-                "+bitexact",
-                "-flags",
-                "+bitexact",
-                str(partial),
-            ]
+            exact = ["-fflags", "+bitexact", "-flags", "+bitexact"]
+            command = [FFMPEG, "-nostdin", "-v", "error", *arguments, *exact, str(partial)]
             run = subprocess.run(command, capture_output=True, text=True)
             assert run.returncode == 0, f"{name}: {run.stderr[-3000:]}"
-            partial.rename(path)
-        return path
+            return partial.rename(path)
 
     return make
