@@ -71,15 +71,16 @@ class Linker:
         folder = address.folder
         return self._below(folder, depth) + address.url[len(folder) :]
 
-    def below(self, folder: str, up: int = 0) -> str:
+    def below(self, folder: str, up: int = 0) -> str | None:
         """Return what links to all that is in a folder begin with: a path, with a slash at its end.
 
-        folder: an absolute URL that ends in a slash. up: how many folders above it the relative addresses in it climb.
+        folder: an absolute URL that ends in a slash; None is the answer if it may not be fetched from. up: how many
+        folders above it the relative addresses in it climb.
         """
         try:
             whole = self._folder(folder)
-        except (AddressRefused, OriginNotAllowed) as error:
-            return self.refuse(folder, error) + "/"
+        except (AddressRefused, OriginNotAllowed):
+            return None
         top = _above(whole, up)
         return self._below(top, self._page.depth + 1) + whole[len(top) :]
 
@@ -92,6 +93,11 @@ class Linker:
     def refuse_uri(self, uri: str, detail: str) -> str:
         """Return the address that takes the place of what is no address of HTTP."""
         return self.refuse(uri, UriNotAllowed(name="uri", detail=detail))
+
+    def tell_line(self, first: int, line: int) -> None:
+        """Say in which line stood what was refused from the first one on, counted from 0."""
+        for at in range(first, len(self.refused)):
+            self.refused[at] = msgspec.structs.replace(self.refused[at], line=line)
 
     def _below(self, folder: str, depth: int) -> str:
         known = self._folders.get((folder, depth))
