@@ -129,6 +129,10 @@ class Limits(Section, frozen=True):
     duration_minutes: Count = 1440
     fetch_minutes: Count = 360
     """How long bringing a source from a URL may take."""
+    token_uploads_per_minute: Count = 600
+    """Requests with one upload token from one address; each part of a file is one."""
+    beats_per_minute: Count = 30_000
+    """What players at one address may tell of their viewers, counted by each worker; 5,000 viewers tell as much."""
 
 
 class Videos(Section, frozen=True):

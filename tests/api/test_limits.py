@@ -27,6 +27,9 @@ window = 600
 [tiers.short]
 limit = 1
 window = 1
+[limits]
+token_uploads_per_minute = 3
+beats_per_minute = 5
 """
 
 
@@ -111,6 +114,35 @@ def test_nothing_that_needs_no_key_is_counted(limited: ServedSite) -> None:
         assert "x-ratelimit-limit" not in get(limited, path).headers
     missing = get(limited, "/videos")
     assert missing.status_code == 401 and "x-ratelimit-limit" not in missing.headers
+
+
+def test_uploads_count_for_their_token_and_address(limited: ServedSite) -> None:
+    token, other = (limited.client.post("/upload-tokens").json()["token"] for _ in range(2))
+
+    def begin(token: str, address: str = "198.51.100.1") -> httpx.Response:
+        tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "1000", "X-Forwarded-For": address}
+        return httpx.post(f"{limited.url}/uploads/tus?token={token}", headers=tus)
+
+    told = [begin(token) for _ in range(2)]
+    assert [(answer.status_code, *numbers(answer)) for answer in told] == [(201, 3, 2), (201, 3, 1)]
+    form = httpx.post(f"{limited.url}/upload?token={token}", content=b"", headers={"X-Forwarded-For": "198.51.100.1"})
+    assert (form.status_code, *numbers(form)) == (400, 3, 0)
+    refused = begin(token)
+    assert (refused.status_code, refused.json()["limit"], refused.json()["window"]) == (429, 3, 60)
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+    assert begin(token, "198.51.100.2").status_code == begin(other).status_code == 201
+    assert begin("to404").status_code == 401
+
+
+def test_an_address_that_floods_the_collector_is_held_back_and_no_other(limited: ServedSite) -> None:
+    beat = {"sat": 0, "sid": "s", "pid": "p", "mid": "vi404", "eve": []}
+
+    def send(address: str) -> int:
+        return httpx.post(f"{limited.url}/watch", json=beat, headers={"X-Forwarded-For": address}).status_code
+
+    assert [send(f"2001:db8::{number}") for number in range(1, 7)] == [204] * 5 + [429], "one network of IPv6"
+    assert send("2001:db8:1::1") == send("198.51.100.9") == 204
+    assert 'reelkit_analytics_events_dropped_total{reason="too many"} 1.0' in get(limited, "/metrics").text
 
 
 async def test_200_at_once_through_2_servers_with_2_workers_accept_exactly_100(

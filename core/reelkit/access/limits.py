@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from reelkit.access.principal import Principal
-from reelkit.access.windows import LocalWindows, Windows
+from reelkit.access.windows import LocalWindows, Taken, Windows
 from reelkit.problems import TooManyRequests
 from reelkit.site import Site, Tier
 
@@ -68,6 +68,7 @@ class RateLimits:
     def __init__(self, site: Site, windows: Windows) -> None:
         self._tiers = site.tiers
         self._windows = windows
+        self._here = LocalWindows()
 
     async def take(self, principal: Principal, kind: Kind) -> Allowance:
         """Count one request and return what is left. A tier's key counts wherever it comes from.
@@ -86,16 +87,23 @@ class RateLimits:
         # The tier is in the name: a key that changes tiers begins anew there.
         return await self._count(principal.tier, policy, f"{principal.tier}:{policy}:{who}", limit, tier.window)
 
-    async def throttle(self, principal: Principal, name: str, limit: int, window: int) -> Allowance:
+    async def throttle(self, tier: str, name: str, limit: int, window: int) -> Allowance:
         """Count something by another name than the caller's, e.g. an address. window: seconds. Raises NotReady."""
-        return await self._count(principal.tier, "throttle", f"throttle:{name}", limit, window)
+        return await self._count(tier, "throttle", f"throttle:{name}", limit, window)
+
+    def throttle_here(self, tier: str, name: str, limit: int, window: int) -> Allowance:
+        """Count what comes so often that asking Valkey would cost more than it is worth: in this process alone."""
+        return _allowance(self._here.count(name, window), tier, "throttle", limit, window)
 
     async def _count(self, tier: str, policy: str, name: str, limit: int, window: int) -> Allowance:
-        taken = await self._windows.take(name, limit, window)
-        allowed = taken.count <= limit
-        # A sum of clock times may be a hair longer than the window.
-        reset = min(max(math.ceil(taken.left), 0 if allowed else 1), window)
-        return Allowance(allowed, tier, policy, limit, window, max(0, limit - taken.count), reset)
+        return _allowance(await self._windows.take(name, limit, window), tier, policy, limit, window)
+
+
+def _allowance(taken: Taken, tier: str, policy: str, limit: int, window: int) -> Allowance:
+    allowed = taken.count <= limit
+    # A sum of clock times may be a hair longer than the window.
+    reset = min(max(math.ceil(taken.left), 0 if allowed else 1), window)
+    return Allowance(allowed, tier, policy, limit, window, max(0, limit - taken.count), reset)
 
 
 def _figure(tier: Tier, principal: Principal, kind: Kind) -> tuple[str, int]:

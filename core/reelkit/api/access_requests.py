@@ -11,7 +11,7 @@ from litestar import Request, post
 from litestar.datastructures import State
 
 from reelkit.access.principal import Principal
-from reelkit.api.limits import throttle
+from reelkit.api.limits import client_block, throttle
 from reelkit.api.payloads import read_payload
 from reelkit.catalog import access_requests
 from reelkit.problems import InvalidAttribute
@@ -48,7 +48,7 @@ async def request_access(request: Request[Any, Any, Any], principal: Principal, 
     given = read_payload(await request.body(), NewAccessRequest)
     if not _EMAIL.fullmatch(given.email):
         raise InvalidAttribute(name="email", detail="This is no e-mail address.")
-    address = request.scope["client"][0] if request.scope["client"] else ""
-    await throttle(state.rate_limits, request.scope, principal, f"access-requests:{address}", EACH_DAY, DAY)
+    name = f"access-requests:{client_block(request.scope)}"
+    await throttle(state.rate_limits, request.scope, principal.tier, name, EACH_DAY, DAY)
     made = await access_requests.create(principal.scope, name=given.name, email=given.email, purpose=given.use)
     return AccessRequestJson(made.id, made.status, made.created_at.replace(microsecond=0))

@@ -22,6 +22,7 @@ from litestar.datastructures import State
 from prometheus_client import CollectorRegistry, Counter
 
 from reelkit.api.analytics_beats import read_beat, sender_of
+from reelkit.api.limits import ANONYMOUS, client_block, throttle_here
 from reelkit.catalog.analytics.events import Event
 from reelkit.catalog.analytics.media import owners
 from reelkit.catalog.analytics.recording import record
@@ -29,7 +30,7 @@ from reelkit.catalog.analytics.retention import forget
 from reelkit.catalog.errors import DatabaseError
 from reelkit.catalog.scope import Scope
 from reelkit.jobs.runtime import Runtime
-from reelkit.problems import InvalidPayload
+from reelkit.problems import InvalidPayload, TooManyRequests
 from reelkit.site_secrets import open_secrets
 
 __all__ = ["Collector", "watch"]
@@ -74,6 +75,10 @@ class Collector:
             self._dropped.labels("overloaded").inc(len(events) - max(room, 0))
             del events[max(room, 0) :]
         self._waiting.extend(events)
+
+    def refused(self) -> None:
+        """Note a beat that was not taken, since its address sends too many."""
+        self._dropped.labels("too many").inc()
 
     @asynccontextmanager
     async def running(self, runtime: Runtime) -> AsyncIterator[None]:
@@ -168,5 +173,10 @@ async def forget_old() -> None:
 async def watch(request: Request[Any, Any, Any], state: State) -> None:
     """Take the beat of a player. No credential: players have none. Nothing is said of whether the media exists."""
     collector: Collector = state.collector
-    client = request.scope["client"]
+    client, most = request.scope["client"], state.runtime.site.limits.beats_per_minute
+    try:
+        throttle_here(state.rate_limits, request.scope, ANONYMOUS, f"watch:{client_block(request.scope)}", most, 60)
+    except TooManyRequests:
+        collector.refused()
+        raise
     collector.take(await request.body(), request.scope["headers"], client[0] if client else "")

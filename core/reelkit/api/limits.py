@@ -6,15 +6,18 @@ from typing import Any
 
 from litestar.types import Message, Scope
 
+from reelkit.access.addresses import block_of
 from reelkit.access.asking import ask_rate_limit
 from reelkit.access.limits import RateLimits, kind_of
 from reelkit.access.principal import Principal
 from reelkit.plugins import Plugins
 
-__all__ = ["count", "tell_allowance", "throttle"]
+__all__ = ["ANONYMOUS", "client_block", "count", "tell_allowance", "throttle", "throttle_here"]
 
 ALLOWANCE = "reelkit.allowance"
 """Where a request keeps it."""
+ANONYMOUS = "anonymous"
+"""What stands for a tier where no key is known."""
 
 
 async def count(limits: RateLimits, plugins: Plugins, scope: Any, principal: Principal) -> None:
@@ -28,12 +31,31 @@ async def count(limits: RateLimits, plugins: Plugins, scope: Any, principal: Pri
         raise allowance.problem()
 
 
-async def throttle(limits: RateLimits, scope: Any, principal: Principal, name: str, limit: int, window: int) -> None:
-    """Count a request of a kind that is rare. name: whose; window: seconds. Raises TooManyRequests, NotReady."""
-    allowance = await limits.throttle(principal, name, limit, window)
+async def throttle(
+    limits: RateLimits, scope: Any, tier: str, name: str, limit: int, window: int, *, tell: bool = False
+) -> None:
+    """Count a request of a kind that is rare. tier: as the refusal names it; name: whose; window: seconds.
+
+    tell: answers that are no refusal tell what is left, too. Raises TooManyRequests, NotReady.
+    """
+    allowance = await limits.throttle(tier, name, limit, window)
+    if tell or not allowance.allowed:
+        scope[ALLOWANCE] = allowance
+    if not allowance.allowed:
+        raise allowance.problem()
+
+
+def throttle_here(limits: RateLimits, scope: Any, tier: str, name: str, limit: int, window: int) -> None:
+    """Count a request of a kind that is frequent, in this process alone. See throttle. Raises TooManyRequests."""
+    allowance = limits.throttle_here(tier, name, limit, window)
     if not allowance.allowed:
         scope[ALLOWANCE] = allowance
         raise allowance.problem()
+
+
+def client_block(scope: Any) -> str:
+    """Return by what the requests of one client are counted together where they bring no key."""
+    return block_of(scope["client"][0]) if scope["client"] else ""
 
 
 async def tell_allowance(message: Message, scope: Scope) -> None:

@@ -72,7 +72,7 @@ ALSO_ANSWERS: dict[str, tuple[int, ...]] = {
     "POST_summaries": (409,),
     "PATCH_summaries-summaryId-source": (409,),
     "POST_upload": (401, 404, 429),
-    "POST-watch": (400,),
+    "POST-watch": (400, 429),
     "POST_uploads-tus": TUS,
     "HEAD_uploads-tus-id": TUS,
     "PATCH_uploads-tus-id": TUS,

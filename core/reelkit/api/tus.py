@@ -33,7 +33,7 @@ from reelkit.api.tus_headers import (
 )
 from reelkit.api.tus_problems import NotConcatenable, TusInvalid, TusTooLarge, UploadGone
 from reelkit.api.tus_storing import append_bytes
-from reelkit.api.upload import valid_token
+from reelkit.api.upload import counted_token
 from reelkit.api.upload_videos import created_video, remove_video
 from reelkit.api.video_json import VideoJson, video_json
 from reelkit.api.video_payloads import NewVideoPayload
@@ -173,7 +173,7 @@ async def _uploader(request: AnyRequest, state: State) -> Uploader:
     """Return who uploads, by the upload token of the address or else by a key. Raises the Problems of both."""
     query = dict(parse_qsl(request.scope["query_string"].decode("utf-8", "replace")))
     if "token" in query:
-        token = await valid_token(query["token"])
+        token = await counted_token(request.scope, state, query["token"])
         return Uploader(token.scope, token.token)
     found = await find_principal(request, state)
     return Uploader(found.scope, None)

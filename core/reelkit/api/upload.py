@@ -12,7 +12,9 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from litestar import Request, post
+from litestar.datastructures import State
 
+from reelkit.api.limits import ANONYMOUS, client_block, throttle
 from reelkit.api.parts import same_bytes
 from reelkit.api.parts_rules import Piece, content_range
 from reelkit.api.receiving import Upload, declared_length, open_upload
@@ -29,17 +31,17 @@ from reelkit.catalog.videos import Video
 from reelkit.jobs.runtime import Runtime
 from reelkit.problems import AttributeRequired, InvalidAttribute, InvalidUploadToken, MissingUploadToken
 
-__all__ = ["upload_with_token", "valid_token"]
+__all__ = ["counted_token", "upload_with_token", "valid_token"]
 
 PUT_ASIDE = 256 << 20
 """Bytes of a whole file that is put aside until its form has ended; official clients cut what is larger into parts."""
 
 
 @post("/upload", status_code=201, request_max_body_size=None, operation_id="POST_upload")
-async def upload_with_token(request: Request[Any, Any, Any], runtime: Runtime) -> VideoJson:
+async def upload_with_token(request: Request[Any, Any, Any], state: State, runtime: Runtime) -> VideoJson:
     """Take a file, or one part of it, with an upload token; without videoId the first part creates the video."""
     query = dict(parse_qsl(request.scope["query_string"].decode("utf-8", "replace")))
-    token = await valid_token(query.get("token"))
+    token = await counted_token(request.scope, state, query.get("token"))
     piece = content_range(request.headers.get("content-range"), runtime.site.limits.source_bytes)
     upload = await open_upload(request.receive, request.headers, query, file_limit(runtime, piece))
     declared = declared_length(request.headers)
@@ -53,6 +55,17 @@ async def upload_with_token(request: Request[Any, Any, Any], runtime: Runtime) -
         async with spooled(upload, runtime.site.data) as aside:
             video = await _take(runtime, token, piece, aside, declared)
     return video_json(video, runtime)
+
+
+async def counted_token(scope: Any, state: State, given: str | None) -> UploadToken:
+    """Return a valid upload token and count the request for it and its address: no key that has limits is known here.
+
+    Raises MissingUploadToken, InvalidUploadToken, TooManyRequests, NotReady.
+    """
+    token = await valid_token(given)
+    name, most = f"upload:{token.token}:{client_block(scope)}", state.runtime.site.limits.token_uploads_per_minute
+    await throttle(state.rate_limits, scope, ANONYMOUS, name, most, 60, tell=True)
+    return token
 
 
 async def valid_token(given: str | None) -> UploadToken:
