@@ -29,6 +29,7 @@ UNSCOPED = {
     "doomed": None,  # prefixes of storage, nobody's
     "live_streams": {"watched"},  # what viewers may see
     "webhook_deliveries": {"prune", "stranded"},  # as `work`, for the job that looks after them
+    "untold": {"left"},  # likewise
     "parts_sweep": None,  # as `work`, for uploads in parts
     "refresh_tokens": {"renew", "revoke"},  # likewise
     "upload_tokens": {"find"},  # the token is the credential

@@ -20,7 +20,9 @@ from reelkit.catalog import parts, sources
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.parts import Claim, InTheWay, PartialUpload, Standing, UploadPart
 from reelkit.catalog.videos import Video
+from reelkit.interfaces.event import SourceUploaded
 from reelkit.interfaces.storage import KeyTaken, NotStored, Part
+from reelkit.jobs.announce import facts, noting
 from reelkit.jobs.runtime import Runtime
 from reelkit.problems import NotFound, Problem, UploadIncomplete
 
@@ -243,12 +245,16 @@ async def join(runtime: Runtime, upload: PartialUpload) -> bool:
             received = await parts.received(scope, upload.id)
             with storage_told(upload.id):
                 size = await complete(runtime, now, received)
-            if not await parts.joined(scope, upload.id, source, size, parts.composite(received)):
+            async with noting(runtime) as happened:
+                there = await parts.joined(scope, upload.id, source, size, parts.composite(received))
+                if there and source is not None:
+                    await happened(SourceUploaded(**facts(source), size=size))
+            if not there:
                 raise NotFound(name="videoId", detail="The video was deleted while its file was uploaded.")
     finally:
         await asyncio.shield(parts.let_go(scope, upload.id, holder))
     if source is not None:
-        await look_into(runtime, msgspec.structs.replace(source, status="uploaded", size=size), size)
+        await look_into(runtime, msgspec.structs.replace(source, status="uploaded", size=size), happened)
     return True
 
 

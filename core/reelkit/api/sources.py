@@ -22,6 +22,8 @@ from reelkit.api.videos import find_video
 from reelkit.catalog import sources
 from reelkit.catalog.sources import Source, SourceTaken
 from reelkit.catalog.videos import Video
+from reelkit.interfaces.event import SourceUploaded
+from reelkit.jobs.announce import Noted, facts, noting
 from reelkit.jobs.runtime import Runtime
 from reelkit.problems import NotFound, SourceAlreadyCopied, SourceAlreadyDownloaded, SourceAlreadyUploaded
 
@@ -69,8 +71,8 @@ async def take_source(
     if isinstance(begun, SourceTaken):
         await _take_again(runtime, video, piece, upload, begun.source, token)
         return
-    stored = await _store(runtime, begun, upload, size)
-    await look_into(runtime, begun, stored)
+    happened = await _store(runtime, begun, upload, size)
+    await look_into(runtime, begun, happened)
 
 
 def refuse_brought(video: Video) -> None:
@@ -99,17 +101,21 @@ async def _take_again(
         raise SourceAlreadyUploaded()
 
 
-async def _store(runtime: Runtime, source: Source, upload: Upload, size: int | None) -> int:
-    """Stream the file to storage, note that it is there and return its size; if anything goes wrong, nothing of it stays."""
+async def _store(runtime: Runtime, source: Source, upload: Upload, size: int | None) -> Noted:
+    """Stream the file to storage and note that it is there, which is to be told; if anything fails, nothing of it stays."""
     checksum = Checksum()
     try:
         async with _beating(source) as body:
             chunks = body(checksum.follow(_exactly(upload, size)))
             with storage_told(source.id):
                 stored = await runtime.storage.put(source.storage_key, chunks)
-        if not await sources.uploaded(source.scope, source, stored.size, checksum.hexdigest()):
+        async with noting(runtime) as happened:
+            there = await sources.uploaded(source.scope, source, stored.size, checksum.hexdigest())
+            if there:
+                await happened(SourceUploaded(**facts(source), size=stored.size))
+        if not there:
             raise NotFound(name="videoId", detail="The video was deleted while its file was uploaded.")
-        return stored.size
+        return happened
     except BaseException:
         with suppress(Exception):
             await asyncio.shield(sources.remove(source.scope, source.id))

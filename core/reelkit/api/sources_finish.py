@@ -9,9 +9,8 @@ import structlog
 
 from reelkit.catalog import work
 from reelkit.catalog.sources import Source
-from reelkit.interfaces.event import SourceUploaded
 from reelkit.interfaces.storage import StorageFull, StorageUnavailable
-from reelkit.jobs.announce import announce, facts
+from reelkit.jobs.announce import Noted, announce
 from reelkit.jobs.runtime import Runtime
 from reelkit.problems import InvalidFile, StorageFailing, StorageIsFull
 
@@ -23,9 +22,10 @@ VERDICT = 1.5
 log = structlog.get_logger("reelkit.uploads")
 
 
-async def look_into(runtime: Runtime, source: Source, size: int) -> None:
+async def look_into(runtime: Runtime, source: Source, happened: Noted) -> None:
     """Have the file probed and indexed, and wait a moment for the outcome. Raises InvalidFile when it is already known bad.
 
+    happened: what was noted when the last byte was, told now.
     From here on the bytes are acknowledged: a job that cannot be kept now is kept by the next sweep.
     """
     try:
@@ -33,7 +33,8 @@ async def look_into(runtime: Runtime, source: Source, size: int) -> None:
     except Exception as error:
         log.error("ingest is submitted later", source=source.id, exc_info=error)
         return
-    await announce(runtime, SourceUploaded(**facts(source), size=size))
+    finally:
+        await announce(runtime, happened)
     try:
         outcome = await runtime.engine.wait("ingest", source.id, VERDICT)
     except (TimeoutError, LookupError):

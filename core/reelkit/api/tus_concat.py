@@ -20,7 +20,9 @@ from reelkit.catalog import parts, sources
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.parts import PartialUpload
 from reelkit.catalog.scope import Scope
+from reelkit.interfaces.event import SourceUploaded
 from reelkit.interfaces.storage import KeyTaken, StorageError
+from reelkit.jobs.announce import facts, noting
 from reelkit.jobs.runtime import Runtime
 from reelkit.problems import Problem
 
@@ -88,14 +90,18 @@ async def concatenate(runtime: Runtime, final: PartialUpload) -> None:
                 # Written before, by a process that died before it could say so.
                 async for _ in checksum.follow(runtime.storage.read(final.storage_key)):
                     pass
-            if not await parts.joined(scope, final.id, source, size, checksum.hexdigest()):
+            async with noting(runtime) as happened:
+                there = await parts.joined(scope, final.id, source, size, checksum.hexdigest())
+                if there:
+                    await happened(SourceUploaded(**facts(source), size=size))
+            if not there:
                 return
         with suppress(StorageError):
             await multipart_of(runtime.storage).abort(final.storage_key, final.storage_upload)
         for partial in partials:
             await forget(runtime, partial)
         with suppress(Problem):  # told by the video's status
-            await look_into(runtime, msgspec.structs.replace(source, status="uploaded", size=size), size)
+            await look_into(runtime, msgspec.structs.replace(source, status="uploaded", size=size), happened)
     except Exception as error:
         log.error("uploads are concatenated later", video=final.video_id, exc_info=error)
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -16,7 +15,7 @@ from reelkit.catalog import sources, videos
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.videos import NewVideo, Video
 from reelkit.interfaces.event import VideoCreated
-from reelkit.jobs.announce import announce
+from reelkit.jobs.announce import announcing, facts
 from reelkit.jobs.erasing import erase
 from reelkit.jobs.runtime import Runtime
 
@@ -34,9 +33,9 @@ async def created_video(runtime: Runtime, scope: Scope, payload: NewVideoPayload
         **{name: value for name, value in values.items() if name in NewVideo.__struct_fields__},
         language_origin="api" if given.language else None,
     )
-    video = await videos.create(scope, new)
-    event = VideoCreated(project=video.project, environment=video.environment, video_id=video.video_id, at=datetime.now(UTC))
-    await announce(runtime, event)
+    async with announcing(runtime) as happened:
+        video = await videos.create(scope, new)
+        await happened(VideoCreated(**facts(video)))
     await edit.made(video_json(video, runtime), id=video.video_id)
     try:
         yield video

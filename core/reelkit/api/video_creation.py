@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -19,7 +18,7 @@ from reelkit.catalog import sources, videos
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.videos import NewVideo, Origin
 from reelkit.interfaces.event import VideoCreated
-from reelkit.jobs.announce import announce
+from reelkit.jobs.announce import announce, facts, noting
 from reelkit.jobs.runtime import Runtime
 from reelkit.outbound import OutboundRefused
 from reelkit.problems import InvalidAttribute
@@ -48,12 +47,13 @@ async def create_video(request: Request[Any, Any, Any], principal: Principal, ru
         fetching=given.source is not None,
         summary_attributes=given.transcript_summary_attributes,
     )
-    video = await videos.create(principal.scope, new)
+    async with noting(runtime) as happened:
+        video = await videos.create(principal.scope, new)
+        await happened(VideoCreated(**facts(video)))
     if video.fetching:
         # Should this process die before: whoever expires videos submits it again.
         await runtime.engine.submit("fetch", video.video_id, {"video_id": video.video_id})
-    event = VideoCreated(project=video.project, environment=video.environment, video_id=video.video_id, at=datetime.now(UTC))
-    await announce(runtime, event)
+    await announce(runtime, happened)
     shown = video_json(video, runtime)
     await edit.made(shown, id=video.video_id)
     return Response(shown, status_code=202 if video.fetching else 201)

@@ -12,7 +12,7 @@ from reelkit.catalog.sources import Source
 from reelkit.interfaces.event import VideoPlayable
 from reelkit.interfaces.media import Probe
 from reelkit.interfaces.transcoder import DraftSegment, DraftTask, TranscodeFailed
-from reelkit.jobs.announce import announce, facts
+from reelkit.jobs.announce import announcing, facts
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.jobs.planning import draft_of
 from reelkit.jobs.transfer import at_hand, read_file, store_file
@@ -63,11 +63,11 @@ async def _publish(runtime: Runtime, source: Source, probe: Probe, rendition: Re
     key = f"{rendition.prefix}{'init.mp4' if segment.number == 0 else f'{segment.number}.m4s'}"
     await store_file(runtime.storage, key, segment.path)
     await asyncio.to_thread(segment.path.unlink)
-    if not await work.add_draft_segment(rendition.id, segment.number, segment.duration, key):
-        return False
-    if segment.number == 1:
-        await announce(runtime, VideoPlayable(**facts(source)))
-    return True
+    async with announcing(runtime) as happened:
+        added = await work.add_draft_segment(rendition.id, segment.number, segment.duration, key)
+        if added and segment.number == 1:
+            await happened(VideoPlayable(**facts(source)))
+    return added
 
 
 async def _describe(probe: Probe, rendition: Rendition, init: DraftSegment) -> None:

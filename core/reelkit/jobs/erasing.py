@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from reelkit.catalog import sources, videos
 from reelkit.catalog.videos import Video
 from reelkit.interfaces.event import VideoDeleted
-from reelkit.jobs.announce import announce
+from reelkit.jobs.announce import announce, facts, noting
 
 if TYPE_CHECKING:
     from reelkit.jobs.runtime import Runtime
@@ -19,7 +18,10 @@ __all__ = ["erase"]
 async def erase(runtime: Runtime, video: Video) -> tuple[str, ...] | None:
     """Remove a video and return the prefixes of storage that are doomed with it; None when it was gone already."""
     source = await sources.for_video(video.scope, video.video_id)
-    prefixes = await videos.delete(video.scope, video.video_id)
+    async with noting(runtime) as happened:
+        prefixes = await videos.delete(video.scope, video.video_id)
+        if prefixes is not None:
+            await happened(VideoDeleted(**facts(video)))
     if prefixes is None:
         return None
     if video.fetching:
@@ -27,8 +29,5 @@ async def erase(runtime: Runtime, video: Video) -> tuple[str, ...] | None:
     if source is not None:
         for kind in runtime.engine.kinds:
             await runtime.engine.cancel(kind, source.id)
-    await announce(
-        runtime,
-        VideoDeleted(project=video.project, environment=video.environment, video_id=video.video_id, at=datetime.now(UTC)),
-    )
+    await announce(runtime, happened)
     return prefixes

@@ -14,7 +14,7 @@ from reelkit.catalog.sources import Source, SourceTaken
 from reelkit.catalog.videos import Video
 from reelkit.interfaces.event import SourceUploaded, VideoFailed
 from reelkit.interfaces.storage import NotStored, StorageFull
-from reelkit.jobs.announce import announce, facts
+from reelkit.jobs.announce import announcing, facts
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.outbound import OutboundFailed, OutboundLimits, OutboundRefused, OutboundTooLarge
 
@@ -57,8 +57,9 @@ async def fetch_failed(runtime: Runtime, payload: dict[str, Any], reason: str) -
     if video is None or not video.fetching:
         return
     source = await _begin(video)
-    if source is not None and await work.fail_source(source.id, reason):
-        await announce(runtime, VideoFailed(**facts(source), reason=reason))
+    async with announcing(runtime) as happened:
+        if source is not None and await work.fail_source(source.id, reason):
+            await happened(VideoFailed(**facts(source), reason=reason))
     await videos.fetched(video.scope, video.video_id)
 
 
@@ -102,10 +103,13 @@ async def _bring(runtime: Runtime, job: JobContext, video: Video, source: Source
             raise PermanentFailure("The source of the other video is gone.") from error
         except StorageFull as error:
             raise PermanentFailure("There is no room left for this file.") from error
-    if not await sources.uploaded(source.scope, source, stored.size, digest.hexdigest()):
+    async with announcing(runtime) as happened:
+        there = await sources.uploaded(source.scope, source, stored.size, digest.hexdigest())
+        if there:
+            await happened(SourceUploaded(**facts(source), size=stored.size))
+    if not there:
         # A process that started meanwhile took it for an upload that nobody feeds.
         raise OutboundFailed("The source was given up while it was brought here.")
-    await announce(runtime, SourceUploaded(**facts(source), size=stored.size))
 
 
 async def _open(runtime: Runtime, video: Video, opened: AsyncExitStack) -> tuple[int | None, AsyncIterator[bytes]]:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from reelkit.catalog import doomed, work
-from reelkit.catalog.binding import transaction
 from reelkit.catalog.renditions import Rendition
 from reelkit.catalog.sources import Source
 from reelkit.interfaces.event import RenditionEncoded, VideoFailed, VideoPlayable
 from reelkit.interfaces.media import Probe
 from reelkit.interfaces.storage import NotStored
-from reelkit.jobs.announce import announce, facts
+from reelkit.jobs.announce import Noted, announcing, facts
 from reelkit.jobs.clip import shortened
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.jobs.planning import copied, draft_of, planned, playable_as_is
@@ -54,8 +53,9 @@ async def ingest(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -> 
 async def ingest_failed(runtime: Runtime, payload: dict[str, Any], reason: str) -> None:
     """Note that a source could not be looked into, and tell."""
     source = await work.source(payload["source_id"])
-    if source is not None and await work.fail_source(source.id, reason):
-        await announce(runtime, VideoFailed(**facts(source), reason=reason))
+    async with announcing(runtime) as happened:
+        if source is not None and await work.fail_source(source.id, reason):
+            await happened(VideoFailed(**facts(source), reason=reason))
 
 
 async def _look_into(runtime: Runtime, job: JobContext, source: Source) -> None:
@@ -78,8 +78,9 @@ async def _look_into(runtime: Runtime, job: JobContext, source: Source) -> None:
         return
     await _check(runtime, source, found)
     renditions = (*draft_of(found), *planned(found, None).encoded)
-    published = await work.publish_source(source.id, found, index_key=None, packageable=False, renditions=renditions)
-    await _tell_of_mp4(runtime, source, found, published)
+    async with announcing(runtime) as happened:
+        published = await work.publish_source(source.id, found, index_key=None, packageable=False, renditions=renditions)
+        await _tell_of_mp4(happened, source, found, published)
 
 
 async def _index(runtime: Runtime, source: Source) -> MediaIndex | None:
@@ -97,22 +98,22 @@ async def _publish_as_is(runtime: Runtime, source: Source, found: Probe, package
     await store_bytes(runtime.storage, key, await asyncio.to_thread(index.to_bytes))
     top = await asyncio.to_thread(copied, source, found, packager, key)
     renditions = (top, *planned(found, packager).encoded)
-    published = await work.publish_source(source.id, found, index_key=key, packageable=True, renditions=renditions)
-    if published is None:
-        return
-    await announce(runtime, VideoPlayable(**facts(source)))
-    if top.quality:
-        await announce(runtime, RenditionEncoded(**facts(source), encoding="hls", quality=top.quality))
-    await _tell_of_mp4(runtime, source, found, published)
+    async with announcing(runtime) as happened:
+        published = await work.publish_source(source.id, found, index_key=key, packageable=True, renditions=renditions)
+        if published is None:
+            return
+        await happened(VideoPlayable(**facts(source)))
+        if top.quality:
+            await happened(RenditionEncoded(**facts(source), encoding="hls", quality=top.quality))
+        await _tell_of_mp4(happened, source, found, published)
 
 
-async def _tell_of_mp4(runtime: Runtime, source: Source, found: Probe, published: Iterable[Rendition] | None) -> None:
+async def _tell_of_mp4(happened: Noted, source: Source, found: Probe, published: Iterable[Rendition] | None) -> None:
     """Tell that the MP4 file can be had, where it can: it is the source itself, and counts as of the highest quality."""
     video = await work.video(source.video_id)
     heights = [int(one.quality.removesuffix("p")) for one in published or () if one.quality]
     if heights and video is not None and video.mp4_support and found.container in ("mov", "mp4"):
-        event = RenditionEncoded(**facts(source), encoding="mp4", quality=f"{max(heights)}p")
-        await announce(runtime, event)
+        await happened(RenditionEncoded(**facts(source), encoding="mp4", quality=f"{max(heights)}p"))
 
 
 async def _have_the_rest_made(runtime: Runtime, source: Source, found: Probe) -> None:
@@ -135,12 +136,10 @@ async def _check(runtime: Runtime, source: Source, found: Probe) -> None:
 
 async def _refuse(runtime: Runtime, source: Source, reason: str) -> None:
     """Fail a source whose bytes are of no use, and let go of them. Raises PermanentFailure."""
-    async with transaction():
-        failed = await work.fail_source(source.id, reason)
-        if failed:
+    async with announcing(runtime) as happened:
+        if await work.fail_source(source.id, reason):
             await doomed.doom([source.prefix])
-    if failed:
-        await announce(runtime, VideoFailed(**facts(source), reason=reason))
+            await happened(VideoFailed(**facts(source), reason=reason))
     raise PermanentFailure(reason)
 
 

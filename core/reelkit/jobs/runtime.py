@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from reelkit.access.playback import PlaybackRights
 from reelkit.catalog import webhook_deliveries
@@ -33,6 +34,8 @@ class Runtime:
     plugins: Plugins
     engine: JobEngine
     rights: PlaybackRights
+    opened_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """Before any job ran in it."""
 
 
 @asynccontextmanager

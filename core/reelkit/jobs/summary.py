@@ -13,7 +13,7 @@ from reelkit.catalog.text_tracks import TextTrack
 from reelkit.interfaces.event import SummaryGenerated
 from reelkit.interfaces.storage import NotStored
 from reelkit.interfaces.summarizer import Summarizer, SummaryRequest, Unprocessable, WrittenSummary
-from reelkit.jobs.announce import announce
+from reelkit.jobs.announce import announcing, facts
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.jobs.transfer import content
 from reelkit.media.webvtt import spoken
@@ -40,20 +40,11 @@ async def summary(runtime: Runtime, job: JobContext, payload: dict[str, Any]) ->
     except Unprocessable as error:
         await summaries.end(wanted.scope, wanted.id, "unprocessable", str(error) or "Nothing can be written about it.")
         return
-    done = await summaries.write(
-        wanted.scope, wanted.id, abstract=written.abstract, takeaways=tuple(written.takeaways)[:TAKEAWAYS], waiting=True
-    )
-    if done is not None:
-        await announce(
-            runtime,
-            SummaryGenerated(
-                project=done.project,
-                environment=done.environment,
-                video_id=done.video_id,
-                at=done.updated_at,
-                summary_id=done.id,
-            ),
-        )
+    takeaways = tuple(written.takeaways)[:TAKEAWAYS]
+    async with announcing(runtime) as happened:
+        done = await summaries.write(wanted.scope, wanted.id, abstract=written.abstract, takeaways=takeaways, waiting=True)
+        if done is not None:
+            await happened(SummaryGenerated(**facts(done), summary_id=done.id))
 
 
 async def summary_failed(runtime: Runtime, payload: dict[str, Any], reason: str) -> None:  # noqa: ARG001 - as every job

@@ -18,7 +18,7 @@ from reelkit.catalog.sources import Source
 from reelkit.interfaces.event import RenditionEncoded, VideoFailed, VideoPlayable
 from reelkit.interfaces.media import Ladder, Probe
 from reelkit.interfaces.transcoder import Outputs, TranscodeFailed, TranscodeTask
-from reelkit.jobs.announce import announce, facts
+from reelkit.jobs.announce import announcing, facts
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.jobs.planning import Plan, plan_of
 from reelkit.jobs.transfer import at_hand, read_file, store_bytes, store_file
@@ -61,12 +61,13 @@ async def transcode_failed(runtime: Runtime, payload: dict[str, Any], reason: st
     source = await work.source(payload["source_id"])
     if source is None:
         return
-    for rendition in await work.renditions_of(source.id):
-        if rendition.kind != "draft":
-            await work.fail_rendition(rendition.id, reason)
-    watched = await playback(source.video_id)
-    if watched is not None and not watched.playable:
-        await announce(runtime, VideoFailed(**facts(source), reason=reason))
+    async with announcing(runtime) as happened:
+        for rendition in await work.renditions_of(source.id):
+            if rendition.kind != "draft":
+                await work.fail_rendition(rendition.id, reason)
+        watched = await playback(source.video_id)
+        if watched is not None and not watched.playable:
+            await happened(VideoFailed(**facts(source), reason=reason))
 
 
 def _remaining(plan: Plan, missing: list[Rendition]) -> Ladder:
@@ -154,21 +155,22 @@ async def _publish(runtime: Runtime, source: Source, rendition: Rendition, path:
     file, saved = f"{rendition.prefix}file", f"{rendition.prefix}index"
     await store_file(runtime.storage, file, path)
     await store_bytes(runtime.storage, saved, await asyncio.to_thread(index.to_bytes))
-    published = await work.publish(
-        rendition.id,
-        storage_key=file,
-        index_key=saved,
-        codecs=track.codecs,
-        bandwidth=peak,
-        average_bandwidth=average,
-        frame_rate=float(track.frame_rate) or None,
-    )
-    if not published or rendition.kind == "audio":
-        return
-    if watched is not None and not watched.playable:
-        await announce(runtime, VideoPlayable(**facts(source)))
-    if rendition.quality:
-        await announce(runtime, RenditionEncoded(**facts(source), encoding="hls", quality=rendition.quality))
+    async with announcing(runtime) as happened:
+        published = await work.publish(
+            rendition.id,
+            storage_key=file,
+            index_key=saved,
+            codecs=track.codecs,
+            bandwidth=peak,
+            average_bandwidth=average,
+            frame_rate=float(track.frame_rate) or None,
+        )
+        if not published or rendition.kind == "audio":
+            return
+        if watched is not None and not watched.playable:
+            await happened(VideoPlayable(**facts(source)))
+        if rendition.quality:
+            await happened(RenditionEncoded(**facts(source), encoding="hls", quality=rendition.quality))
 
 
 async def _publish_images(runtime: Runtime, source: Source, outputs: Outputs) -> None:

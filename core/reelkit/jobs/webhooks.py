@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from reelkit.catalog import webhook_deliveries, webhooks
+from reelkit.catalog import untold, webhook_deliveries, webhooks
+from reelkit.catalog.binding import transaction
 from reelkit.catalog.scope import Scope
+from reelkit.catalog.untold import Untold
 from reelkit.catalog.webhook_deliveries import Delivery
 from reelkit.catalog.webhooks import Webhook
 from reelkit.interfaces.event import WEBHOOK_EVENTS, Event
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from reelkit.jobs.runtime import Runtime
     from reelkit.outbound import Outbound
 
-__all__ = ["EVERY", "deliver", "delivery_failed", "keep_deliveries", "submit_delivery", "tell_webhooks", "webhook_body"]
+__all__ = ["EVERY", "deliver", "delivery_failed", "enter_deliveries", "keep_deliveries", "submit_delivery", "webhook_body"]
 
 TRIES = 4
 PAUSE = 3.0
@@ -40,19 +42,18 @@ _OURS = frozenset({"project", "environment", "at", "type"})
 log = structlog.get_logger("reelkit.webhooks")
 
 
-async def tell_webhooks(runtime: Runtime, event: Event) -> None:
-    """Note what each webhook that asked for it is to be told, and have it told. Raises nothing: what happened, happened."""
-    kind = type(event).__struct_config__.tag
+async def enter_deliveries(noted: Untold, event: Event) -> list[Delivery]:
+    """Note what each webhook that asked for an event is to be told, once however often this is called for it."""
+    kind = str(type(event).__struct_config__.tag)
     if kind not in WEBHOOK_EVENTS:
-        return
-    scope, body = Scope(event.project, event.environment), webhook_body(event)
-    try:
-        for webhook in await webhooks.list_webhooks(scope, str(kind)):
-            if (delivery := await webhook_deliveries.enter(scope, webhook.id, str(kind), body)) is not None:
-                # One whose job is not kept now is found by keep_deliveries.
-                await submit_delivery(runtime, delivery)
-    except Exception:
-        log.exception("webhooks are not told, or later", webhook_event=kind)
+        return []
+    body = webhook_body(event)
+    async with transaction():
+        if not await untold.note_webhooks(noted.scope, noted.id):
+            return []
+        asked = await webhooks.list_webhooks(noted.scope, kind)
+        entered = [await webhook_deliveries.enter(noted.scope, webhook.id, kind, body) for webhook in asked]
+    return [delivery for delivery in entered if delivery is not None]
 
 
 async def submit_delivery(runtime: Runtime, delivery: Delivery) -> None:

@@ -1,4 +1,4 @@
-"""What a dead process left: uploads that nobody feeds, stored sources that no job looks into, bytes nobody refers to."""
+"""What a dead process left: uploads nobody feeds, sources no job looks into, events nobody tells, bytes nobody refers to."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import structlog
 from reelkit.api.removal import remove
 from reelkit.catalog import doomed, work
 from reelkit.interfaces.storage import Storage
+from reelkit.jobs.announce import tell_what_is_left
 from reelkit.jobs.runtime import Runtime
 
 __all__ = ["EVERY", "Presence", "recover", "sweep"]
@@ -57,6 +58,7 @@ async def recover(runtime: Runtime, alone: bool = False) -> None:
         await runtime.engine.submit("ingest", source.id, {"source_id": source.id})
     for waiting in await work.waiting_summaries():
         await runtime.engine.submit("summary", waiting.id, {"summary_id": waiting.id})
+    await tell_what_is_left(runtime, alone)
     await sweep(runtime.storage)
 
 
