@@ -13,7 +13,7 @@ from reelkit_streamproxy.addresses import Address, parse_address
 from reelkit_streamproxy.hls_variables import expanded
 from reelkit_streamproxy.linking import Linker
 from reelkit_streamproxy.references import Foreign, Unreadable, escaped, resolve
-from reelkit_streamproxy.refusals import PlaylistRefused
+from reelkit_streamproxy.refusals import PlaylistRefused, Refusal
 
 __all__ = ["MOST_LINES", "MOST_ODD", "rewrite"]
 
@@ -64,7 +64,7 @@ _FETCHED = frozenset({"ftp", "ftps", "file", "filesystem", "blob", "ws", "wss", 
 """Schemes that a browser does something with; others in a key's URI name a key to a DRM system, as skd: does."""
 
 
-def rewrite(playlist: bytes, base: str, link: Linker) -> bytes:
+def rewrite(playlist: bytes, base: str, link: Linker, /) -> bytes:
     """Return a playlist whose every address is a link. base: the URL that it came from, after redirects; link: makes links.
 
     Addresses that may not be fetched become addresses that say so (see Linker), which are noted in `link.refused` with
@@ -184,6 +184,8 @@ class _Rewriting:
         if folder in self._folders:
             return self._folders[folder]
         url = resolve(folder.decode(), self._page) if folder else self._page.folder
-        made = self._link.below(url)
-        self._folders[folder] = found = None if made is None else made.encode()
-        return found
+        try:
+            self._folders[folder] = self._link.below(url).encode()
+        except Refusal:  # each line is refused by itself, and noted
+            self._folders[folder] = None
+        return self._folders[folder]

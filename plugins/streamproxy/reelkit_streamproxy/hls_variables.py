@@ -6,6 +6,7 @@ import re
 from urllib.parse import parse_qsl
 
 import msgspec
+
 from reelkit_streamproxy.addresses import Address
 from reelkit_streamproxy.refusals import PlaylistRefused
 

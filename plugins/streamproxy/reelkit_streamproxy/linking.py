@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import msgspec
+
 from reelkit_streamproxy.addresses import Address, parse_address
 from reelkit_streamproxy.links import MOUNT, Link, Links
 from reelkit_streamproxy.origins import Origins
@@ -71,18 +72,23 @@ class Linker:
         folder = address.folder
         return self._below(folder, depth) + address.url[len(folder) :]
 
-    def below(self, folder: str, up: int = 0) -> str | None:
+    def below(self, folder: str, up: int = 0) -> str:
         """Return what links to all that is in a folder begin with: a path, with a slash at its end.
 
-        folder: an absolute URL that ends in a slash; None is the answer if it may not be fetched from. up: how many
-        folders above it the relative addresses in it climb.
+        folder: an absolute URL that ends in a slash. up: how many folders above it the relative addresses in it climb.
+        Raises AddressRefused, OriginNotAllowed.
         """
-        try:
-            whole = self._folder(folder)
-        except (AddressRefused, OriginNotAllowed):
-            return None
+        whole = self._folder(folder)
         top = _above(whole, up)
         return self._below(top, self._page.depth + 1) + whole[len(top) :]
+
+    def allows(self, url: str) -> bool:
+        """Say whether an absolute URL may be fetched."""
+        try:
+            self._origins.match(parse_address(url, "uri"), "uri")
+        except (AddressRefused, OriginNotAllowed):
+            return False
+        return True
 
     def refuse(self, uri: str, why: Refusal, line: int = 0) -> str:
         """Return the address that takes the place of a URI that is not fetched, and note why."""

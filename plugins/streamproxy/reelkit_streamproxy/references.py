@@ -34,7 +34,7 @@ def escaped(reference: str) -> str:
 
 
 def resolve(reference: str, base: Address) -> str:
-    """Return the absolute URL that a reference means (RFC 3986, 5.2), still with dot segments. Raises Foreign, Unreadable."""
+    """Return the absolute URL that a reference means (RFC 3986, 5.2), with its dot segments. Raises Foreign, Unreadable."""
     if found := _SCHEME.match(reference):
         scheme = found[1].lower()
         if scheme not in ("http", "https"):
