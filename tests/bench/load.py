@@ -5,6 +5,7 @@ from __future__ import annotations
 import selectors
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import psutil
@@ -98,19 +99,25 @@ class _Connection:
 
 
 def run_load(
-    port: int, path: str, *, connections: int, seconds: float, headers: dict[str, str] | None = None, host: str = "127.0.0.1"
+    port: int,
+    path: str | Sequence[str],
+    *,
+    connections: int,
+    seconds: float,
+    headers: dict[str, str] | None = None,
+    host: str = "127.0.0.1",
 ) -> Load:
-    """Ask for one path over keep-alive connections to loopback for a time and return what came back."""
-    lines = [
-        f"GET {path} HTTP/1.1",
-        f"Host: {host}:{port}",
-        *(f"{name}: {value}" for name, value in (headers or {}).items()),
-    ]
-    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    """Ask for one path over keep-alive connections to loopback for a time and return what came back.
+
+    path: several are dealt out to the connections, so that each asks for another thing.
+    """
+    paths = [path] if isinstance(path, str) else path
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
+    requests = [f"GET {each} HTTP/1.1\r\nHost: {host}:{port}\r\n{more}\r\n".encode() for each in paths]
     load = Load()
     scratch = bytearray(1 << 20)
     selector = selectors.DefaultSelector()
-    opened = [_Connection((host, port), request) for _ in range(connections)]
+    opened = [_Connection((host, port), requests[number % len(requests)]) for number in range(connections)]
     for connection in opened:
         selector.register(connection.socket, selectors.EVENT_READ, connection)
         connection.ask()

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -24,6 +25,7 @@ _TOKEN = re.compile(r"(^/vod/[^/]*/token/|^/upload-tokens/)[^/]+")
 _NOISY = ("dbos", "httpx", "httpcore", "asyncio", "granian.access")
 
 
+@lru_cache(maxsize=256)
 def masked_query(query: str) -> str:
     """Return a query string without the values of parameters that open something."""
     return _SECRETS.sub(r"\1\2***", query)
