@@ -28,6 +28,14 @@ class Principal(msgspec.Struct, frozen=True):
         """What it sees."""
         return Scope(self.project, self.environment)
 
+    @property
+    def signs_for(self) -> str:
+        """The key by which what is signed for them works; of callers that a plugin knows none that streams not.
+
+        A playback token of no key works until it expires, so nobody gets one whose tier may not stream.
+        """
+        return self.key_id if not self.key_id.startswith("plugin:") or not self.streaming else ""
+
     def may(self, what: str) -> bool:
         """Tell whether a scope, e.g. `videos:write`, is among what it may do."""
         return grants(self.scopes, what)

@@ -57,7 +57,7 @@ async def restore_video(request: Request[Any, Any, Any], video_id: str, principa
     restored = await videos.restore(video.scope, video_id)
     if restored is None:
         raise NotFound(name="videoId")
-    shown = _shown(runtime, restored)
+    shown = _shown(runtime, restored, principal)
     await edit.made(shown)
     return shown
 
@@ -69,5 +69,5 @@ async def _find(scope: Scope, video_id: str) -> Video:
     return video
 
 
-def _shown(runtime: Runtime, video: Video) -> VideoJson:
-    return video_json(video, runtime)
+def _shown(runtime: Runtime, video: Video, by: Principal | None = None) -> VideoJson:
+    return video_json(video, runtime, by)

@@ -43,7 +43,7 @@ async def upload_source(request: Request[Any, Any, Any], video_id: str, principa
     query = dict(parse_qsl(request.scope["query_string"].decode("utf-8", "replace")))
     upload = await open_upload(request.receive, request.headers, query, file_limit(runtime, piece))
     await take_source(runtime, video, piece, upload, declared_length(request.headers))
-    return video_json(video, runtime)
+    return video_json(video, runtime, principal)
 
 
 def file_limit(runtime: Runtime, piece: Piece | None) -> int:

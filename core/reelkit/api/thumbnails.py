@@ -54,7 +54,7 @@ async def upload_thumbnail(
 ) -> VideoJson:
     """Show a picture of the client's, kept as a new JPEG."""
     video = await find_video(principal.scope, video_id)
-    shown = video_json(video, runtime)
+    shown = video_json(video, runtime, principal)
     received = await receive_picture(request)
     edit = Changing(runtime, video.scope, "video", "update", id=video_id, before=shown)
     await edit.propose(Uploaded(received.kind))
@@ -78,7 +78,7 @@ async def pick_thumbnail(
 ) -> VideoJson:
     """Have a frame of the video shown; it is taken by a job, as soon as there is a source."""
     video = await find_video(principal.scope, video_id)
-    shown = video_json(video, runtime)
+    shown = video_json(video, runtime, principal)
     edit = Changing(runtime, video.scope, "video", "update", id=video_id, before=shown)
     given = await edit.propose(read_payload(await request.body(), PickPayload))
     if not _TIMECODE.fullmatch(given.timecode):

@@ -14,6 +14,7 @@ import msgspec
 from litestar import Request, Response, delete, head, patch, post, route
 from litestar.datastructures import State
 
+from reelkit.access.principal import Principal
 from reelkit.api.dependencies import principal as find_principal
 from reelkit.api.parts import join
 from reelkit.api.parts_open import forget, open_upload_in_parts
@@ -55,10 +56,11 @@ PATH = "/uploads/tus"
 
 
 class Uploader(msgspec.Struct, frozen=True):
-    """Who uploads. token: the upload token, if it is by one."""
+    """Who uploads. token: the upload token, if it is by one; by: whose key it is otherwise."""
 
     scope: Scope
     token: str | None
+    by: Principal | None = None
 
     def location(self, upload: PartialUpload) -> str:
         """Return the address of an upload, relative to the host."""
@@ -96,7 +98,7 @@ async def create_upload(request: AnyRequest, state: State, runtime: Runtime) -> 
         video, upload = await _begin(runtime, who, given, total=total, metadata=metadata)
     offset = await _append(request, runtime, upload, 0) if with_bytes else 0
     headers = {"Location": who.location(upload), "Upload-Offset": str(offset)}
-    return _answer(runtime, upload, video, headers)
+    return _answer(runtime, who, upload, video, headers)
 
 
 @head(PATH + "/{upload_id:str}", operation_id="HEAD_uploads-tus-id")
@@ -176,7 +178,7 @@ async def _uploader(request: AnyRequest, state: State) -> Uploader:
         token = await counted_token(request.scope, state, query["token"])
         return Uploader(token.scope, token.token)
     found = await find_principal(request, state)
-    return Uploader(found.scope, None)
+    return Uploader(found.scope, None, found)
 
 
 async def _find(who: Uploader, upload_id: str) -> PartialUpload:
@@ -237,7 +239,7 @@ async def _create_final(
         raise TusTooLarge(detail=f"This site takes files of at most {runtime.site.limits.source_bytes} bytes.")
     video, upload = await _begin(runtime, who, given, total=total, metadata=metadata, concat=concat)
     await concatenate_soon(runtime, upload)
-    return _answer(runtime, upload, video, {"Location": who.location(upload), "Upload-Length": str(total)})
+    return _answer(runtime, who, upload, video, {"Location": who.location(upload), "Upload-Length": str(total)})
 
 
 async def _append(request: AnyRequest, runtime: Runtime, upload: PartialUpload, offset: int) -> int:
@@ -251,9 +253,9 @@ async def _append(request: AnyRequest, runtime: Runtime, upload: PartialUpload, 
 
 
 def _answer(
-    runtime: Runtime, upload: PartialUpload, video: Video | None, headers: dict[str, str]
+    runtime: Runtime, who: Uploader, upload: PartialUpload, video: Video | None, headers: dict[str, str]
 ) -> Response[VideoJson | None]:
-    shown = None if video is None else video_json(video, runtime)
+    shown = None if video is None else video_json(video, runtime, who.by)
     known = {} if video is None else {"Video-Id": video.video_id}
     expires = {"Upload-Expires": http_date(upload.created_at + KEPT)}
     return Response(shown, status_code=201, headers=VERSION | expires | known | headers, media_type="application/json")

@@ -14,7 +14,7 @@ from reelkit.api.changes import Changing
 from reelkit.api.payloads import read_payload
 from reelkit.api.video_json import VideoJson, video_json
 from reelkit.api.video_payloads import NewVideoPayload, check_creation
-from reelkit.catalog import sources, videos
+from reelkit.catalog import sources, transcripts, videos
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.videos import NewVideo, Origin
 from reelkit.interfaces.event import VideoCreated
@@ -49,12 +49,14 @@ async def create_video(request: Request[Any, Any, Any], principal: Principal, ru
     )
     async with noting(runtime) as happened:
         video = await videos.create(principal.scope, new)
+        if video.transcript or video.transcript_summary:
+            await transcripts.want(video.scope, video.video_id)
         await happened(VideoCreated(**facts(video)))
     if video.fetching:
         # Should this process die before: whoever expires videos submits it again.
         await runtime.engine.submit("fetch", video.video_id, {"video_id": video.video_id})
     await announce(runtime, happened)
-    shown = video_json(video, runtime)
+    shown = video_json(video, runtime, principal)
     await edit.made(shown, id=video.video_id)
     return Response(shown, status_code=202 if video.fetching else 201)
 

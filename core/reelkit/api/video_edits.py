@@ -17,8 +17,10 @@ from reelkit.api.video_payloads import VideoUpdatePayload, check_update
 from reelkit.api.videos import find_video
 from reelkit.catalog import summaries, videos
 from reelkit.catalog.videos import VideoEdit
+from reelkit.jobs.captions import caption_what_waits
 from reelkit.jobs.erasing import erase
 from reelkit.jobs.runtime import Runtime
+from reelkit.jobs.summary import summarise_what_waits
 from reelkit.problems import NotFound, SummaryAlreadyExists
 
 __all__ = ["delete_video", "update_video"]
@@ -43,9 +45,23 @@ async def update_video(request: Request[Any, Any, Any], video_id: str, principal
     changed = await videos.update(video.scope, video_id, VideoEdit(**wanted))
     if changed is None:
         raise NotFound(name="videoId")
-    shown = video_json(changed, runtime)
+    await _rewish(runtime, video, given, changed)
+    shown = video_json(changed, runtime, principal)
     await edit.made(shown)
     return shown
+
+
+async def _rewish(runtime: Runtime, before: Video, given: VideoUpdatePayload, now: Video) -> None:
+    """Have captions written that are wanted only now, or anew in the language that the video is said to be in."""
+    spoken = given.language is not msgspec.UNSET and now.language != before.language
+    if given.transcript is True or given.transcript_summary is True or (spoken and now.transcript):
+        listed = await text_tracks.page(now.scope, now.video_id, "caption", 1, 1)
+        if given.transcript is not True and not spoken and listed.total:
+            await summarise_what_waits(runtime, now.scope, now.video_id)
+        else:
+            await caption_what_waits(runtime, await transcripts.want(now.scope, now.video_id))
+    elif given.transcript is False:
+        await transcripts.drop(now.scope, now.video_id)
 
 
 @delete("/videos/{video_id:str}", operation_id="DELETE-video", status_code=204)

@@ -7,6 +7,7 @@ from html import escape
 
 import msgspec
 
+from reelkit.access.principal import Principal
 from reelkit.catalog.videos import Metadata, Video
 from reelkit.jobs.runtime import Runtime
 
@@ -74,10 +75,15 @@ def atom(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
-def video_json(video: Video, runtime: Runtime) -> VideoJson:
-    """Return the JSON of a video; the addresses of a private one get a new token, which opens one session."""
+def video_json(video: Video, runtime: Runtime, by: Principal | None = None) -> VideoJson:
+    """Return the JSON of a video; the addresses of a private one get a new token, which opens one session.
+
+    by: whom it is shown to; the token works no longer than their key.
+    """
     gone, site = video.discarded_at, runtime.site
-    token = None if video.public or gone is not None else runtime.rights.mint(video.video_id)
+    token = (
+        None if video.public or gone is not None else runtime.rights.mint(video.video_id, "" if by is None else by.signs_for)
+    )
     return VideoJson(
         video_id=video.video_id,
         title=video.title,

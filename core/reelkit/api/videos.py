@@ -75,7 +75,7 @@ async def list_of(
         page.size,
         discarded=discarded,
     )
-    data = tuple(video_json(video, runtime) for video in found.items)
+    data = tuple(video_json(video, runtime, principal) for video in found.items)
     path = "/discarded/videos" if discarded else "/videos"
     return VideoList(data, paginate(path, query, page, len(data), found.total))
 
@@ -83,7 +83,7 @@ async def list_of(
 @get("/videos/{video_id:str}", operation_id="GET-video")
 async def get_video(video_id: str, principal: Principal, runtime: Runtime) -> VideoJson:
     """Read one video."""
-    return video_json(await find_video(principal.scope, video_id), runtime)
+    return video_json(await find_video(principal.scope, video_id), runtime, principal)
 
 
 @get("/videos/{video_id:str}/status", operation_id="GET-video-status")
@@ -95,4 +95,6 @@ async def get_status(video_id: str, principal: Principal) -> VideoStatus:
     upload = await parts.for_source(video.scope, source.id) if source is not None and source.resumable else None
     received = None if upload is None else (upload, await parts.received(video.scope, upload.id))
     watched = await playback.playback(video_id)
-    return video_status(video, source, made, watched is not None and watched.playable, received)
+    found = video_status(video, source, made, watched is not None and watched.playable, received)
+    wish = await transcripts.get(video.scope, video_id)
+    return found if wish is None else msgspec.structs.replace(found, transcript=transcript_state(wish))

@@ -36,6 +36,8 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
     templates = template_environment(site)
     embed = EmbedPages(site, player_name, player, templates, origins)
     watch = WatchPages(site, templates)
+    # Nobody who comes to these pages has anything to show.
+    closed = site.playback.mode == "session"
 
     @route("/embed/vod/{video_id:str}", http_method=READS, include_in_schema=False, name="embed")
     async def embed_page(request: Request[Any, Any, Any], video_id: str) -> Response[bytes]:
@@ -65,6 +67,8 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
     @route("/", http_method=READS, include_in_schema=False, name="watch-list")
     async def watch_list(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Answer the public videos of the default project, newest first."""
+        if closed:
+            return answer(watch.closed())
         asked = request.query_params.get("page", "1")
         number = int(asked) if asked.isascii() and asked.isdigit() and 0 < len(asked) < 8 else 1
         listed = await videos.page(CatalogScope(DEFAULT), current_page=max(number, 1), page_size=PAGE_SIZE)
@@ -75,6 +79,8 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
     @route("/watch/{video_id:str}", http_method=READS, include_in_schema=False, name="watch")
     async def watch_page(video_id: str) -> Response[bytes]:
         """Answer one video with the snippet that embeds it."""
+        if closed:
+            return answer(watch.closed())
         found = await seen_by_anybody(video_id)
         return answer(watch.missing() if found is None else watch.watch(watch_video(found)))
 

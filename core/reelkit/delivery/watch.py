@@ -49,6 +49,10 @@ class WatchPages:
         """Return the page for a video that does not exist or is not for everybody."""
         return self.render("errors/not_found.html", status=404)
 
+    def closed(self) -> Page:
+        """Return the page of a site whose videos play where they are embedded only."""
+        return self.render("watch/closed.html", status=404)
+
     def render(self, template: str, status: int = 200, **context: Any) -> Page:
         """Render a page with its own nonce."""
         nonce = new_nonce()

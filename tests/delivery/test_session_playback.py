@@ -1,0 +1,264 @@
+"""A site that plays to those only who bring a credential: what opens media, and what does not."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+from reelkit.testing.served import ServedSite, served_site
+
+SETTINGS = '[playback]\nmode = "session"\n'
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
+    """A site that plays with a credential only."""
+    with served_site(tmp_path_factory.mktemp("site"), SETTINGS) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def video(site: ServedSite, sample_h264: Path) -> str:
+    """A public video with a poster."""
+    return ready(site, sample_h264)
+
+
+@pytest.fixture(scope="module")
+def keys(site: ServedSite) -> dict[str, str]:
+    """Keys that differ in one thing each."""
+    site.command("project", "create", "elsewhere")
+    return {
+        "public": site.new_key(tier="public"),
+        "sandbox": site.new_key(environment="sandbox"),
+        "elsewhere": site.new_key(project="elsewhere"),
+        "writes": site.command("keys", "create", "--name", "w", "--scope", "videos:write").strip(),
+    }
+
+
+def ready(site: ServedSite, file: Path, public: bool = True) -> str:
+    id = site.new_video("A film", public=public)
+    assert site.upload(id, file).status_code == 201
+    site.wait(id, lambda status: bool(status["encoding"]["playable"]))
+    deadline = time.monotonic() + 30
+    base = f"{site.url}/vod/{id}"
+    while httpx.get(f"{base}/thumbnail.jpg?token={session_token(site)}").status_code != 200 and public:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    return id
+
+
+def session_token(site: ServedSite, key: str = "") -> str:
+    answer = httpx.post(f"{site.url}/api/auth", headers={"X-API-Key": key or site.key})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["token"])
+
+
+def links(playlist: httpx.Response) -> list[str]:
+    found = re.findall(r'URI="([^"]*)"', playlist.text) + re.findall(r"^([^#\s].*)$", playlist.text, re.MULTILINE)
+    return [urljoin(str(playlist.url), link) for link in found]
+
+
+def everything_below(url: str, headers: dict[str, str] | None = None) -> dict[str, int]:
+    """Fetch all that a manifest leads to; only the manifest is asked for with headers."""
+    found: dict[str, int] = {}
+    waiting = [url]
+    while waiting:
+        url = waiting.pop()
+        if url not in found:
+            answer = httpx.get(url, headers=None if found else headers)
+            found[url] = answer.status_code
+            if "mpegurl" in answer.headers.get("content-type", ""):
+                waiting += links(answer)
+    return found
+
+
+@pytest.fixture(scope="module")
+def paths(site: ServedSite, video: str) -> list[str]:
+    """Every sort of media of the video, without anything that opens it."""
+    base = f"{site.url}/vod/{video}"
+    found = everything_below(f"{base}/hls/manifest.m3u8", {"X-Session-Token": session_token(site)})
+    assert len(found) > 5 and set(found.values()) == {200}, found
+    bare = [url.partition("?")[0] for url in found]
+    sorts = {url.rpartition(".")[2]: url for url in bare}
+    assert sorts.keys() >= {"m3u8", "mp4", "m4s"}
+    return [f"{base}/hls/manifest.m3u8", *sorts.values(), f"{base}/mp4/source.mp4", f"{base}/thumbnail.jpg"]
+
+
+def test_nobody_plays_without_a_credential(site: ServedSite, paths: list[str]) -> None:
+    for path in paths:
+        for method in ("GET", "HEAD"):
+            answer = httpx.request(method, path)
+            assert answer.status_code == 401, path
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.headers["cache-control"] == "no-store"
+        assert httpx.get(path).json()["title"] == "Missing API key"
+
+
+def test_each_sort_of_credential_opens_every_path_by_itself(site: ServedSite, paths: list[str]) -> None:
+    token = session_token(site)
+    access = site.client.post("/auth/api-key", json={"apiKey": site.key}).json()["access_token"]
+    for path in paths:
+        for headers in (
+            {"X-Session-Token": token},
+            {"X-API-Key": site.key},
+            {"Authorization": f"Bearer {site.key}"},
+            {"Authorization": f"Bearer {access}"},
+        ):
+            answer = httpx.get(path, headers=headers)
+            assert answer.status_code == 200, (path, headers)
+            assert answer.headers["cache-control"].startswith("private"), path
+        sent_on = httpx.get(path, params={"token": token}, follow_redirects=True)
+        assert sent_on.status_code == 200, path
+        assert "source.mp4" not in path or "?avh=" in str(sent_on.url)
+
+
+def test_a_token_in_the_address_of_the_manifest_plays_to_the_end(site: ServedSite, video: str) -> None:
+    found = everything_below(f"{site.url}/vod/{video}/hls/manifest.m3u8?token={session_token(site)}")
+    assert len(found) > 5 and set(found.values()) == {200}
+    assert all("avh=" in url for url in list(found)[1:])
+    assert not any("token=" in url for url in list(found)[1:])
+
+
+def test_a_session_can_be_asked_for_by_itself(site: ServedSite, video: str) -> None:
+    url = f"{site.url}/vod/{video}/session"
+    answer = httpx.get(url, headers={"X-Session-Token": session_token(site)})
+    assert answer.headers["cache-control"] == "private, no-store"
+    session = answer.json()["session_token"]
+    assert httpx.get(f"{site.url}/vod/{video}/hls/manifest.m3u8?avh={session}").status_code == 200
+    assert httpx.get(url).status_code == 401
+
+
+def test_a_tier_that_may_not_stream_gets_403_whichever_way_it_comes(
+    site: ServedSite, paths: list[str], keys: dict[str, str]
+) -> None:
+    key = keys["public"]
+    token = session_token(site, key)
+    access = httpx.post(f"{site.url}/auth/api-key", json={"apiKey": key}).json()["access_token"]
+    for path in paths:
+        for headers in (
+            {"X-API-Key": key},
+            {"Authorization": f"Bearer {key}"},
+            {"Authorization": f"Bearer {access}"},
+            {"X-Session-Token": token},
+        ):
+            for method in ("GET", "HEAD"):
+                assert httpx.request(method, path, headers=headers).status_code == 403, (path, headers)
+            assert httpx.get(path, headers=headers).json()["title"] == "Access denied"
+        assert httpx.get(path, params={"token": token}).status_code == 403
+        # A good one does not make up for it.
+        both = {"X-API-Key": key, "X-Session-Token": session_token(site)}
+        assert httpx.get(path, params={"token": session_token(site)}, headers={"X-API-Key": key}).status_code == 403
+        assert httpx.get(path, headers=both).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "status", "title"),
+    [
+        ({"X-Session-Token": "nonsense"}, "", 401, "Invalid or expired session token"),
+        ({"X-Session-Token": "a" * 6000}, "", 401, "Invalid or expired session token"),
+        ({"X-API-Key": "rk_live_" + "a" * 32}, "", 401, "The API key is invalid."),
+        ({"X-API-Key": "{session}"}, "", 401, "The API key is invalid."),
+        ({"X-Session-Token": "{key}"}, "", 401, "Invalid or expired session token"),
+        ({"X-Session-Token": "{access}"}, "", 401, "Invalid or expired session token"),
+        ({"Authorization": "Bearer {session}"}, "", 401, "The access token is invalid."),
+        ({"Authorization": "Digest x"}, "", 401, "The authorization header is invalid."),
+        ({}, "token={key}", 401, "Invalid or expired session token"),
+        ({}, "token={session}x", 401, "Invalid or expired session token"),
+        ({}, "token=%7Bsession%7D", 401, "Invalid or expired session token"),
+        ({}, "avh={session}", 401, "Invalid or expired session token"),
+        ({}, "avh=" + "A" * 48, 401, "Invalid or expired session token"),
+        ({}, "avh=" + "A" * 7000, 401, "Invalid or expired session token"),
+        ({}, "avh={other}", 401, "Invalid or expired session token"),
+        ({"X-API-Key": "{sandbox}"}, "", 404, "The requested resource was not found."),
+        ({"X-API-Key": "{elsewhere}"}, "", 404, "The requested resource was not found."),
+        ({"X-API-Key": "{writes}"}, "", 403, "Access denied"),
+        ({"X-API-Key": "{key}", "Cookie": "a=" + "b" * 4000}, "", 200, ""),
+        ({f"X-Extra-{number}": "x" * 40 for number in range(60)}, "", 401, "Missing API key"),
+    ],
+)
+def test_what_is_not_quite_a_credential_opens_nothing(
+    site: ServedSite,
+    video: str,
+    keys: dict[str, str],
+    sample_h264: Path,
+    headers: dict[str, str],
+    query: str,
+    status: int,
+    title: str,
+) -> None:
+    access = site.client.post("/auth/api-key", json={"apiKey": site.key}).json()["access_token"]
+    other = site.new_video("Another one")
+    session = site.client.get(f"/vod/{other}/session").json()["session_token"]
+    known = {"session": session_token(site), "access": access, "key": site.key, "other": session, **keys}
+    given = {name: value.format(**known) for name, value in headers.items()}
+    url = f"{site.url}/vod/{video}/hls/manifest.m3u8"
+    answer = httpx.get(url, headers=given, params=None if not query else httpx.QueryParams(query.format(**known)))
+    assert answer.status_code == status, answer.text
+    assert not title or answer.json()["title"] == title
+
+
+def test_the_first_of_doubled_headers_counts(site: ServedSite, video: str) -> None:
+    url = f"{site.url}/vod/{video}/hls/manifest.m3u8"
+    assert httpx.get(url, headers=[("X-API-Key", site.key), ("X-API-Key", "x")]).status_code == 200
+    assert httpx.get(url, headers=[("X-API-Key", "x"), ("X-API-Key", site.key)]).status_code == 401
+
+
+def test_a_revoked_key_ends_what_it_opened_within_five_seconds(site: ServedSite, video: str, sample_h264: Path) -> None:
+    made = site.command("keys", "create", "--name", "leaves")
+    key = made.strip()
+    secret = ready(site, sample_h264, public=False)
+    assets = httpx.get(f"{site.url}/videos/{secret}", headers={"X-API-Key": key}).json()["assets"]
+    opened = everything_below(f"{site.url}/vod/{video}/hls/manifest.m3u8?token={session_token(site, key)}")
+    assert set(opened.values()) == {200}
+    private = everything_below(assets["hls"])
+    assert set(private.values()) == {200}
+    unused = httpx.get(f"{site.url}/videos/{secret}", headers={"X-API-Key": key}).json()["assets"]["hls"]
+    id = next(line.split()[0] for line in site.command("keys", "list").splitlines() if key[:12] in line)
+    site.command("keys", "revoke", id)
+    time.sleep(5)
+    for url in list(opened)[1:]:
+        assert httpx.get(url).status_code == 401, url
+    for url in list(private)[1:]:
+        assert httpx.get(url).status_code == 404, url
+    assert httpx.get(unused).status_code == 404
+
+
+def test_a_private_video_needs_its_own_token(site: ServedSite, sample_h264: Path, keys: dict[str, str]) -> None:
+    id = ready(site, sample_h264, public=False)
+    url = f"{site.url}/vod/{id}/hls/manifest.m3u8"
+    for headers in ({}, {"X-Session-Token": session_token(site)}, {"X-API-Key": site.key}):
+        assert httpx.get(url, headers=headers).status_code == 404
+    # The owner's own credential is told why, nobody else's.
+    assert httpx.get(url, headers={"X-API-Key": keys["public"]}).status_code == 403
+    assert httpx.get(url, headers={"X-API-Key": keys["elsewhere"]}).status_code == 404
+    assets = httpx.get(f"{site.url}/videos/{id}", headers={"X-API-Key": keys["public"]}).json()["assets"]
+    assert httpx.get(assets["hls"]).status_code == 403
+    found = everything_below(site.client.get(f"/videos/{id}").json()["assets"]["hls"])
+    assert len(found) > 5 and set(found.values()) == {200}
+
+
+def test_the_embed_page_takes_a_session_token_and_plays(site: ServedSite, video: str, keys: dict[str, str]) -> None:
+    page = f"{site.url}/embed/vod/{video}"
+    assert (httpx.get(page).status_code, "manifest" in httpx.get(page).text) == (401, False)
+    assert httpx.get(page, params={"token": "nonsense"}).status_code == 401
+    assert httpx.get(page, params={"token": session_token(site, keys["public"])}).status_code == 403
+    shown = httpx.get(page, params={"token": session_token(site)})
+    assert shown.status_code == 200
+    manifest = re.search(r'"manifest":"([^"]*)"', shown.text)
+    poster = re.search(r'class="first-picture" src="([^"]*)"', shown.text)
+    assert manifest is not None and poster is not None
+    for address in (manifest[1], poster[1]):
+        assert httpx.get(site.url + address).status_code == 200
+    again = httpx.get(page, params={"avh": manifest[1].partition("avh=")[2]})
+    assert again.status_code == 200
+
+
+def test_pages_for_everybody_show_nothing(site: ServedSite, video: str) -> None:
+    for page in (f"{site.url}/watch/{video}", f"{site.url}/"):
+        answer = httpx.get(page)
+        assert video not in answer.text, page
