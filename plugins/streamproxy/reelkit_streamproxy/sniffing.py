@@ -34,7 +34,7 @@ _JSON = re.compile(rb'\s*\{(?=[^\0]*"(?:PATHWAY-PRIORITY|RELOAD-URI|ASSETS)"\s*:
 
 
 def kind_of(content_type: str, first_bytes: bytes, path: str) -> Kind | Literal["other"]:
-    """Tell what an answer is. content_type: with or without parameters; first_bytes: ENOUGH of them, or all; path: of the URL.
+    """Tell what an answer is. content_type: also with parameters; first_bytes: ENOUGH, or all; path: of the URL.
 
     The bytes decide where they can, as they do in players, which ask neither for the type nor for the name; type and
     name make it a playlist too, which is refused when it is not one, instead of passed on to who may see another in it.
