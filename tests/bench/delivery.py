@@ -1,6 +1,7 @@
 """Media of a private video to 32 viewers at once, against nginx with one worker sending the same bytes from a file.
 
-Every request of ours carries a session, which is checked; nginx checks nothing.
+Every request of ours carries a session, which is checked; nginx checks nothing. Litestar's File runs on Granian with the
+options that ours runs with.
 """
 
 from __future__ import annotations
@@ -122,15 +123,16 @@ def run(folder: Path, cache: Path) -> Iterator[Row]:
         app = folder / "litestar_file.py"
         app.write_text(LITESTAR_FILE.format(path=str(root / "playlist.m3u8")))
         (port,) = free_ports(1)
+        options = ["--runtime-mode", "st", "--loop", "uvloop", "--http", "1", "--workers-kill-timeout", "5", "--no-log"]
         granian = [
             sys.executable,
             "-m",
             "granian",
             "--interface",
             "asgi",
+            *options,
             "--port",
             str(port),
-            "--no-log",
             "litestar_file:app",
         ]
         ready = answers_http(port, "/playlist.m3u8")

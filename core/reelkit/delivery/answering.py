@@ -25,11 +25,13 @@ __all__ = [
     "answer_empty",
     "answer_json",
     "answer_problem",
-    "request_headers",
 ]
 
 IMMUTABLE = "public, max-age=31536000, immutable"
 """For URLs that name bytes which never change."""
+
+
+_CONDITIONS = frozenset({b"if-none-match", b"if-range", b"range"})
 
 
 class CutOff(Exception):
@@ -50,14 +52,9 @@ class Answer(msgspec.Struct, frozen=True):
     links: bool = False
 
 
-def request_headers(scope: Scope) -> dict[str, str]:
-    """Return the headers by lower-case name; of several the last."""
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-
-
 async def answer(scope: Scope, receive: Receive, send: Send, what: Answer) -> None:
     """Answer GET or HEAD with 200, 206, 304 or 416."""
-    asked = request_headers(scope)
+    asked = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _CONDITIONS}
     headers = [
         (b"etag", what.tag.encode()),
         (b"cache-control", what.cache.encode()),
@@ -65,16 +62,16 @@ async def answer(scope: Scope, receive: Receive, send: Send, what: Answer) -> No
         (b"x-content-type-options", b"nosniff"),
         *what.headers,
     ]
-    if has_current(asked.get("if-none-match"), what.tag):
+    if has_current(asked.get(b"if-none-match"), what.tag):
         await _start(send, 304, headers)
         await _end(send)
         return
     size = what.body.size
     span: tuple[int, int] | None = None
     # RFC 9110, 14.2: Range means something for GET only.
-    if scope["method"] == "GET" and range_still_holds(asked.get("if-range"), what.tag):
+    if scope["method"] == "GET" and range_still_holds(asked.get(b"if-range"), what.tag):
         try:
-            span = requested_range(asked.get("range"), size)
+            span = requested_range(asked.get(b"range"), size)
         except Unsatisfiable:
             await _start(send, 416, [*headers, (b"content-range", b"bytes */%d" % size), (b"content-length", b"0")])
             await _end(send)

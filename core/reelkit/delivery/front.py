@@ -18,6 +18,7 @@ from reelkit.delivery.files import Files
 from reelkit.delivery.library import Library
 from reelkit.delivery.private import private
 from reelkit.delivery.segments import Piece, Segments
+from reelkit.delivery.texts import Texts
 from reelkit.delivery.viewers import What, viewer_of
 from reelkit.interfaces.storage import NotStored, StorageError
 from reelkit.problems import MethodNotAllowed, NotFound, NotReady, Problem, StorageFailing, UnrecognizedUrl
@@ -57,6 +58,7 @@ class Front:
         """Begin to serve."""
         self._segments = Segments(library)
         self._files = Files(library)
+        self._texts = Texts()
         self._admission = admission
         self._streams = streams
         self._meter = meter
@@ -100,9 +102,13 @@ class Front:
             elif session is not None and admitted.session is None and viewer.token is not None and route == SOURCE:
                 await _elsewhere(scope, send, "source.mp4", session)
             else:
-                found = await find(view)
-                if found is not None and session is not None:
-                    found = await private(found, session)
+                found = self._texts.get(scope["path"], session, view)
+                if found is None:
+                    found = await find(view)
+                    if found is not None and session is not None:
+                        found = await private(found, session)
+                    if found is not None:
+                        self._texts.keep(scope["path"], session, view, found)
                 await _give(scope, receive, send, view, found)
         except NotStored as error:
             # A rendition that was just replaced, or a video that was just deleted; anything else is worth a look.

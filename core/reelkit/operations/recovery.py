@@ -10,10 +10,12 @@ from pathlib import Path
 import structlog
 
 from reelkit.api.removal import remove
-from reelkit.catalog import doomed, work
+from reelkit.catalog import doomed, transcripts, work
 from reelkit.interfaces.storage import Storage
 from reelkit.jobs.announce import tell_what_is_left
+from reelkit.jobs.captions import caption_what_waits
 from reelkit.jobs.runtime import Runtime
+from reelkit.jobs.summary import submit_summary
 
 __all__ = ["EVERY", "Presence", "recover", "sweep"]
 
@@ -57,7 +59,9 @@ async def recover(runtime: Runtime, alone: bool = False) -> None:
         # The same job twice is one job.
         await runtime.engine.submit("ingest", source.id, {"source_id": source.id})
     for waiting in await work.waiting_summaries():
-        await runtime.engine.submit("summary", waiting.id, {"summary_id": waiting.id})
+        await submit_summary(runtime, waiting)
+    for wish in await transcripts.waiting():
+        await caption_what_waits(runtime, wish)
     await tell_what_is_left(runtime, alone)
     await sweep(runtime.storage)
 

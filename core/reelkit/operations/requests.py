@@ -40,7 +40,7 @@ class Observed:
 
     def __init__(self, app: App, metrics: Metrics, access_log: AccessLog) -> None:
         self._app = app
-        self._metrics = metrics
+        self._requests = metrics.requests
         self._log = access_log
         self._prefix = secrets.token_hex(6)
         self._numbers = count(1)
@@ -54,7 +54,7 @@ class Observed:
         mark = request_id.set(id)
         answer = _Answer(send, id)
         taken = receive if scope["method"] in ("GET", "HEAD") else _Taken(receive)
-        self._metrics.under_way.inc()
+        self._requests.under_way += 1
         try:
             if is_preflight(scope):
                 scope[ROUTE] = "preflight"
@@ -66,7 +66,7 @@ class Observed:
             if answer.status == 0:
                 await self._fail(answer)
         finally:
-            self._metrics.under_way.dec()
+            self._requests.under_way -= 1
             self._note(scope, id, agent, answer, time.perf_counter() - started)
             request_id.reset(mark)
         if isinstance(taken, _Taken):
@@ -87,7 +87,7 @@ class Observed:
         # 499: nginx's word for a client that went before there was an answer.
         status = answer.status or 499
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        self._metrics.answered(method, route, status, seconds, answer.size)
+        self._requests.answered(method, route, status, seconds, answer.size)
         query = masked_query(scope["query_string"].decode("latin-1"))
         client = scope["client"][0] if scope["client"] else ""
         self._log.write(id, scope["method"], masked_path(scope["path"]), query, status, seconds, answer.size, client, agent)
