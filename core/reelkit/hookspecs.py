@@ -17,6 +17,7 @@ import msgspec
 import pluggy
 
 from reelkit.interfaces.access import Caller, Operation, RateDecision, SignIn
+from reelkit.interfaces.captioner import Captioner
 from reelkit.interfaces.change import Change
 from reelkit.interfaces.event import Event
 from reelkit.interfaces.geolocator import Geolocator
@@ -45,6 +46,7 @@ REMOVED: dict[str, str] = {}
 CONTAINED: dict[str, float] = {
     "on_event": 1.0,
     "register_summarizer": 5.0,
+    "register_captioner": 5.0,
     "register_geolocator": 5.0,
     "after_change": 1.0,
     "register_routes": 5.0,
@@ -117,6 +119,11 @@ def after_change(change: Change, site: Site, settings: Any) -> Awaitable[None] |
 @hookspec
 def register_summarizer(site: Site, settings: Any) -> Summarizer | None:
     """Offer a writer of summaries; the first one offered writes. Since 0.1. Fails: contained, the next one is asked."""
+
+
+@hookspec
+def register_captioner(site: Site, settings: Any) -> Captioner | None:
+    """Offer a writer of captions; the first one offered writes. Since 0.1. Fails: contained, the next one is asked."""
 
 
 @hookspec

@@ -30,6 +30,7 @@ UNSCOPED = {
     "live_streams": {"watched"},  # what viewers may see
     "webhook_deliveries": {"prune", "stranded"},  # as `work`, for the job that looks after them
     "untold": {"left"},  # likewise
+    "transcripts": {"by_id", "waiting"},  # likewise
     "parts_sweep": None,  # as `work`, for uploads in parts
     "refresh_tokens": {"renew", "revoke"},  # likewise
     "upload_tokens": {"find"},  # the token is the credential

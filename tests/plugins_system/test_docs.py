@@ -6,6 +6,7 @@ import asyncio
 import re
 import subprocess
 import sys
+import wave
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import reelkit
 from litestar import Litestar
 from litestar.testing import TestClient
 from reelkit import hookspecs
+from reelkit.interfaces.captioner import CaptionRequest, WrittenCaptions
 from reelkit.interfaces.event import VideoPlayable
 from reelkit.interfaces.summarizer import SummaryRequest, Unprocessable
 from reelkit.plugins.checking import hook_arguments
@@ -49,6 +51,16 @@ async def test_a_summary_is_written_as_it_is_shown(folder: Any) -> None:
     assert (await writer.summarize(asked)).abstract == "word " * 20 + "…"
     with pytest.raises(Unprocessable, match="not fr"):
         await writer.summarize(msgspec.structs.replace(asked, language="fr"))
+
+
+async def test_the_captioner_of_the_page_writes(folder: Any, tmp_path: Path) -> None:
+    folder.plugin("loudness", block("plugins/loudness.py"))
+    ((_, writer),) = folder.load().answers("register_captioner")
+    with wave.open(str(tmp_path / "s.wav"), "wb") as sound:
+        sound.setparams((1, 2, 16_000, 0, "NONE", ""))
+        sound.writeframes(b"\x00\x20" * 16_000)
+    asked = CaptionRequest(video_id="vi1", title="t", sound=tmp_path / "s.wav", duration=1.0)
+    assert await writer.caption(asked) == WrittenCaptions(vtt="WEBVTT\n\n00:00.000 --> 00:01.000\n[loud]\n", language="en")
 
 
 async def test_another_host_is_asked_as_it_is_shown(tmp_path: Path) -> None:

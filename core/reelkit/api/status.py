@@ -10,10 +10,21 @@ import msgspec
 from reelkit.catalog.parts import PartialUpload, UploadPart
 from reelkit.catalog.renditions import Rendition
 from reelkit.catalog.sources import Source
+from reelkit.catalog.transcripts import Transcript, TranscriptStatus
 from reelkit.catalog.videos import Video
 from reelkit.interfaces.media import Probe
 
-__all__ = ["Encoding", "EncodingMetadata", "Failure", "Ingest", "Quality", "VideoStatus", "video_status"]
+__all__ = [
+    "Encoding",
+    "EncodingMetadata",
+    "Failure",
+    "Ingest",
+    "Quality",
+    "TranscriptState",
+    "VideoStatus",
+    "transcript_state",
+    "video_status",
+]
 
 Unset = msgspec.UnsetType
 MP4_CONTAINERS = ("mov", "mp4")
@@ -83,11 +94,20 @@ class Encoding(msgspec.Struct, frozen=True):
     error: Failure | Unset = msgspec.UNSET
 
 
+class TranscriptState(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of the captions that a plugin is to write. Not in the contract, whose clients ignore it."""
+
+    status: TranscriptStatus
+    language: str | None = None
+    error: Failure | Unset = msgspec.UNSET
+
+
 class VideoStatus(msgspec.Struct, frozen=True):
-    """The contract's `video-status`; ingest is left out while there is no source."""
+    """The contract's `video-status`; ingest is left out while there is no source, transcript where none is wanted."""
 
     encoding: Encoding
     ingest: Ingest | Unset = msgspec.UNSET
+    transcript: TranscriptState | Unset = msgspec.UNSET
 
 
 def video_status(
@@ -110,6 +130,14 @@ def video_status(
         error = Failure("A rendition could not be made.", failed.failure or "")
     metadata = _metadata(source.probe) if source.probe is not None else EncodingMetadata()
     return VideoStatus(Encoding(playable, qualities, metadata, error), _ingest(source, parts))
+
+
+def transcript_state(wish: Transcript) -> TranscriptState:
+    """Return the JSON of a wish for captions."""
+    error: Failure | Unset = msgspec.UNSET
+    if wish.failure is not None:
+        error = Failure("No captions were written.", wish.failure)
+    return TranscriptState(wish.status, wish.language, error)
 
 
 def _ingest(source: Source, parts: tuple[PartialUpload, tuple[UploadPart, ...]] | None) -> Ingest:

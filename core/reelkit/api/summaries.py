@@ -18,6 +18,7 @@ from reelkit.catalog import summaries, videos
 from reelkit.catalog.packing import storable
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.summaries import Attribute, Origin, SortBy, SourceStatus, Summary, SummaryFilter
+from reelkit.jobs.captions import have_summarised
 from reelkit.jobs.runtime import Runtime
 from reelkit.jobs.summary import TAKEAWAYS
 from reelkit.problems import InvalidAttribute, NotFound, SummaryAlreadyExists
@@ -98,7 +99,7 @@ async def create_summary(request: Request[Any, Any, Any], principal: Principal, 
         raise SummaryAlreadyExists(name="videoId", detail="Delete the summary of this video first.")
     if made.origin == "auto":
         # Should this process die before: recovery submits it again.
-        await runtime.engine.submit("summary", made.id, {"summary_id": made.id})
+        await have_summarised(runtime, made)
     shown = summary_json(made)
     await edit.made(shown, id=made.id)
     return shown

@@ -11,7 +11,7 @@ from reelkit.api.changes import Changing
 from reelkit.api.removal import remove_soon
 from reelkit.api.video_json import video_json
 from reelkit.api.video_payloads import NewVideoPayload, check_creation
-from reelkit.catalog import sources, videos
+from reelkit.catalog import sources, transcripts, videos
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.videos import NewVideo, Video
 from reelkit.interfaces.event import VideoCreated
@@ -35,6 +35,8 @@ async def created_video(runtime: Runtime, scope: Scope, payload: NewVideoPayload
     )
     async with announcing(runtime) as happened:
         video = await videos.create(scope, new)
+        if video.transcript or video.transcript_summary:
+            await transcripts.want(scope, video.video_id)
         await happened(VideoCreated(**facts(video)))
     await edit.made(video_json(video, runtime), id=video.video_id)
     try:

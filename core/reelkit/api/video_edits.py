@@ -15,8 +15,8 @@ from reelkit.api.removal import remove_soon
 from reelkit.api.video_json import VideoJson, video_json
 from reelkit.api.video_payloads import VideoUpdatePayload, check_update
 from reelkit.api.videos import find_video
-from reelkit.catalog import summaries, videos
-from reelkit.catalog.videos import VideoEdit
+from reelkit.catalog import summaries, text_tracks, transcripts, videos
+from reelkit.catalog.videos import Video, VideoEdit
 from reelkit.jobs.captions import caption_what_waits
 from reelkit.jobs.erasing import erase
 from reelkit.jobs.runtime import Runtime

@@ -11,9 +11,9 @@ from litestar import Request, get
 from reelkit.access.principal import Principal
 from reelkit.api.pagination import Pagination, paginate, requested_page
 from reelkit.api.queries import Query
-from reelkit.api.status import VideoStatus, video_status
+from reelkit.api.status import VideoStatus, transcript_state, video_status
 from reelkit.api.video_json import VideoJson, video_json
-from reelkit.catalog import parts, playback, renditions, sources, videos
+from reelkit.catalog import parts, playback, renditions, sources, transcripts, videos
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.videos import Metadata, SortBy, Video, VideoFilter
 from reelkit.jobs.runtime import Runtime

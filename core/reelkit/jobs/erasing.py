@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reelkit.catalog import sources, videos
+from reelkit.catalog import sources, transcripts, videos
 from reelkit.catalog.videos import Video
 from reelkit.interfaces.event import VideoDeleted
 from reelkit.jobs.announce import announce, facts, noting
@@ -18,6 +18,7 @@ __all__ = ["erase"]
 async def erase(runtime: Runtime, video: Video) -> tuple[str, ...] | None:
     """Remove a video and return the prefixes of storage that are doomed with it; None when it was gone already."""
     source = await sources.for_video(video.scope, video.video_id)
+    wish = await transcripts.get(video.scope, video.video_id)
     async with noting(runtime) as happened:
         prefixes = await videos.delete(video.scope, video.video_id)
         if prefixes is not None:
@@ -26,6 +27,8 @@ async def erase(runtime: Runtime, video: Video) -> tuple[str, ...] | None:
         return None
     if video.fetching:
         await runtime.engine.cancel("fetch", video.video_id)
+    if wish is not None:
+        await runtime.engine.cancel("captions", wish.id)
     if source is not None:
         for kind in runtime.engine.kinds:
             await runtime.engine.cancel(kind, source.id)

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from reelkit.catalog import doomed, work
+from reelkit.catalog import doomed, transcripts, work
 from reelkit.catalog.renditions import Rendition
 from reelkit.catalog.sources import Source
 from reelkit.interfaces.event import RenditionEncoded, VideoFailed, VideoPlayable
 from reelkit.interfaces.media import Probe
 from reelkit.interfaces.storage import NotStored
 from reelkit.jobs.announce import Noted, announcing, facts
+from reelkit.jobs.captions import caption_what_waits
 from reelkit.jobs.clip import shortened
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.jobs.planning import copied, draft_of, planned, playable_as_is
@@ -123,6 +124,7 @@ async def _have_the_rest_made(runtime: Runtime, source: Source, found: Probe) ->
         await runtime.engine.submit("transcode", source.id, {"source_id": source.id})
     if (video := await work.video(source.video_id)) is not None:
         await take_wanted(runtime, video)
+        await caption_what_waits(runtime, await transcripts.get(video.scope, video.video_id))
 
 
 async def _check(runtime: Runtime, source: Source, found: Probe) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from reelkit.jobs.captions import captions, captions_failed
 from reelkit.jobs.draft import draft, draft_failed
 from reelkit.jobs.fetch import fetch, fetch_failed
 from reelkit.jobs.ingest import ingest, ingest_failed
@@ -28,7 +29,7 @@ def job_kinds(site: Site, runtime: Callable[[], Runtime]) -> dict[str, JobKind]:
     """Return the kinds by name. runtime: gives what a job works with, asked when it starts.
 
     Most jobs are about one source and have its id for key; `fetch` is about a video that has none yet, `thumbnail` about one
-    frame that is wanted of a video, `summary` about one summary.
+    frame that is wanted of a video, `summary` about one summary, `captions` about one wish for captions.
     """
 
     def kind(work: _Work, failed: _Failed, concurrency: int) -> JobKind:
@@ -46,6 +47,7 @@ def job_kinds(site: Site, runtime: Callable[[], Runtime]) -> dict[str, JobKind]:
         "fetch": kind(fetch, fetch_failed, 4),
         "thumbnail": kind(thumbnail, thumbnail_failed, 1),
         "summary": kind(summary, summary_failed, 2),
+        "captions": kind(captions, captions_failed, 1),
         "draft": kind(draft, draft_failed, 2),
         "transcode": kind(transcode, transcode_failed, site.jobs.transcodes),
         # Waiting for others, all of it: those that are silent must not hold up the rest.

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from reelkit.catalog import summaries, text_tracks, work
-from reelkit.catalog.summaries import Summary
+from reelkit.catalog import summaries, text_tracks, transcripts, work
+from reelkit.catalog.scope import Scope
+from reelkit.catalog.summaries import Attribute, Summary, SummaryFilter
 from reelkit.catalog.text_tracks import TextTrack
 from reelkit.interfaces.event import SummaryGenerated
 from reelkit.interfaces.storage import NotStored
@@ -21,13 +22,34 @@ from reelkit.media.webvtt import spoken
 if TYPE_CHECKING:
     from reelkit.jobs.runtime import Runtime
 
-__all__ = ["TAKEAWAYS", "summary", "summary_failed"]
+__all__ = ["TAKEAWAYS", "submit_summary", "summarise_what_waits", "summary", "summary_failed"]
 
 TAKEAWAYS = 3
+ATTRIBUTES: tuple[Attribute, ...] = ("abstract", "takeaways")
 FEWEST_WORDS = 50
 """The contract's: of less nothing is summarised."""
 
 log = structlog.get_logger("reelkit.jobs")
+
+
+async def submit_summary(runtime: Runtime, wanted: Summary) -> None:
+    """Have a summary written, as soon as the captions are that are being written. Twice is once."""
+    heard = await transcripts.get(wanted.scope, wanted.video_id)
+    if heard is not None and heard.status == "waiting":
+        return
+    # One more time after captions were written, or were not.
+    key = wanted.id if heard is None else f"{wanted.id}.{heard.id}"
+    await runtime.engine.submit("summary", key, {"summary_id": wanted.id})
+
+
+async def summarise_what_waits(runtime: Runtime, scope: Scope, video_id: str) -> None:
+    """Have the summary of a video written that waits for its captions, or that its owner wants by `transcriptSummary`."""
+    video = await work.video(video_id)
+    if video is not None and video.transcript_summary:
+        wanted = tuple(name for name in ATTRIBUTES if name in video.summary_attributes) or ATTRIBUTES
+        await summaries.create(scope, video_id, "auto", wanted)
+    for found in (await summaries.page(scope, SummaryFilter(video_id=video_id, source_status="waiting"))).items:
+        await submit_summary(runtime, found)
 
 
 async def summary(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -> None:  # noqa: ARG001 - as every job

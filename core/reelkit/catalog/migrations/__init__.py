@@ -49,5 +49,5 @@ STEPS: tuple[Step, ...] = (
     Step(11, "used playback tokens", step_0011.statements),
     Step(12, "playback policies", step_0012.statements),
     Step(13, "bytes that keys took", step_0013.statements),
-    Step(14, "untold events", step_0014.statements),
+    Step(14, "untold events, wishes for captions", step_0014.statements),
 )

@@ -1,4 +1,4 @@
-"""What happened and is not told yet: written in the transaction in which it happened, removed once it is told."""
+"""What happened and is not told yet, written in the transaction in which it happened; and wishes for captions."""
 
 from __future__ import annotations
 
@@ -24,4 +24,19 @@ def statements(engine: Literal["sqlite", "postgres"]) -> Sequence[str]:
             taken_at TIMESTAMPTZ NOT NULL
         )""",
         "CREATE INDEX untold_event_taken ON untold_event (taken_at)",
+        f"""
+        CREATE TABLE transcript (
+            video_id {text} PRIMARY KEY,
+            id {text} NOT NULL UNIQUE,
+            project {text} NOT NULL,
+            environment {text} NOT NULL CHECK (environment IN ('production', 'sandbox')),
+            status {text} NOT NULL CHECK (status IN ('waiting', 'completed', 'failed', 'unprocessable')),
+            language {text},
+            caption_id {text},
+            failure {text},
+            created_at TIMESTAMPTZ NOT NULL,
+            updated_at TIMESTAMPTZ NOT NULL,
+            FOREIGN KEY (project, environment, video_id) REFERENCES video (project, environment, id) ON DELETE CASCADE
+        )""",
+        "CREATE INDEX transcript_status ON transcript (status, created_at)",
     ]
