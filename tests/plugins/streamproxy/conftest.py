@@ -1,4 +1,4 @@
-"""Origins that do as each path is told, and a site that proxies them."""
+"""Origins that do as each path is told, a site that proxies them, and what writes links without either."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ import httpx
 import pytest
 from reelkit.testing.processes import free_ports
 from reelkit.testing.served import ServedSite, served_site
+from reelkit_streamproxy import settings
+from reelkit_streamproxy.addresses import parse_address
+from reelkit_streamproxy.linking import Linker
+from reelkit_streamproxy.links import Link, Links
+from reelkit_streamproxy.origins import Origins
 
 
 @dataclass(frozen=True)
@@ -211,3 +216,22 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
             )
         with served_site(folder, settings) as site:
             yield Proxied(site, origin, other, inside, site.new_key(tier="public"))
+
+
+@pytest.fixture
+def links() -> Links:
+    """What seals and opens links, at noon."""
+    return Links([b"k" * 32], seconds=3600, clock=lambda: 1_800_000_000.0)
+
+
+@pytest.fixture
+def linker_for(links: Links) -> Callable[..., Linker]:
+    """Make the linker of a playlist at a URL; cdn.example.org and *.example.net may be asked, below /live."""
+    allowed = {name: settings.Origin(host=name, path="/live") for name in ("cdn.example.org", "*.example.net")}
+    origins = Origins(settings.Settings(origins=allowed))
+
+    def made(url: str, depth: int = 0, variables: dict[str, str] | None = None) -> Linker:
+        page = Link(parse_address(url), depth=depth, expires=0, ticket='["ke1","production"]', variables=variables or {})
+        return Linker(links, origins, page, nesting=3)
+
+    return made
