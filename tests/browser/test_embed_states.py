@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from playwright.async_api import Browser
+from reelkit.testing.browser import find_chromium
 
 from tests.browser.host import PlayerHost
 from tests.browser.viewer import Viewers
@@ -67,6 +69,23 @@ async def test_a_failed_video_says_why(host: PlayerHost, viewers: Viewers, axe: 
     assert [fault["id"] for fault in (await viewer.run("axe.run()"))["violations"]] == []
     await viewer.screenshot("embed-failed")
     assert not [url for url in viewer.requests if url.endswith(".m3u8")]
+
+
+async def test_without_scripts_the_page_says_what_it_needs(host: PlayerHost, browser: Browser) -> None:
+    found = find_chromium()
+    # A context without JavaScript still parses what stands in <noscript> as if there was some.
+    plain = await browser.browser_type.launch(
+        executable_path=found.executable,
+        args=[*found.arguments, "--blink-settings=scriptEnabled=false"],
+        env=dict(found.environment),
+    )
+    try:
+        page = await plain.new_page(viewport={"width": 320, "height": 180})
+        await page.goto(host.add())
+        # Nothing, as the poster, lies over it.
+        await page.locator("noscript p").click(timeout=3000)
+    finally:
+        await plain.close()
 
 
 async def test_an_unknown_video_is_a_readable_page(host: PlayerHost, viewers: Viewers, axe: str) -> None:

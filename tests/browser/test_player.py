@@ -165,6 +165,15 @@ async def test_playback_starts_at_the_time_that_the_address_names(host: PlayerHo
     assert await viewer.playing_from(10) < 13
 
 
+@pytest.mark.parametrize("address", ["?t=9999", "#t=9999"])
+async def test_a_start_behind_the_end_is_the_beginning(host: PlayerHost, viewers: Viewers, address: str) -> None:
+    viewer = await viewers(host.add(duration=DURATION) + address)
+    await viewer.ready()
+    await viewer.click(".rk-big")
+    assert await viewer.playing_from(0.2) < 5
+    assert viewer.errors == []
+
+
 async def test_query_options_reach_the_player(host: PlayerHost, viewers: Viewers) -> None:
     viewer = await viewers(host.add() + "?autoplay&muted=1&loop=true&hideTitle=1&hideControls")
     await viewer.playing_from(0.2)

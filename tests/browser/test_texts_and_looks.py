@@ -75,6 +75,20 @@ async def test_chapters_of_the_viewers_language_divide_the_bar(dressed: tuple[Se
         assert viewer.errors == []
 
 
+async def test_chapters_turn_no_captions_on(dressed: tuple[ServedSite, str], viewers: Viewers) -> None:
+    site, video = dressed
+    change = f"/videos/{video}/captions/fr"
+    site.client.patch(change, json={"default": False})
+    try:
+        viewer = await viewers(f"{site.url}/embed/vod/{video}?muted", locale="en-GB")
+        await viewer.ready()
+        await viewer.until("document.querySelector('media-time-range').mediaChaptersCues?.length", 2)
+        await viewer.until("document.querySelector('media-captions-button').mediaSubtitlesList?.length", 2)
+        assert await viewer.run("[...document.querySelector('video').textTracks].every((t) => t.mode !== 'showing')")
+    finally:
+        site.client.patch(change, json={"default": True})
+
+
 async def test_a_theme_colours_the_player_and_shows_its_logo(dressed: tuple[ServedSite, str], viewers: Viewers) -> None:
     site, video = dressed
     viewer = await viewers(f"{site.url}/embed/vod/{video}")

@@ -41,7 +41,10 @@ RUNTIME = Path(__file__).parent / "player_runtime"
 
 
 class EmbedVideo(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page needs of a video. width, height: pixels as displayed, 0 when unknown; addresses are of this site."""
+    """What the page needs of a video; addresses are of this site.
+
+    width, height: pixels as displayed; duration: seconds; 0 when unknown.
+    """
 
     video_id: str
     title: str
@@ -53,6 +56,7 @@ class EmbedVideo(msgspec.Struct, frozen=True, kw_only=True):
     storyboard: str | None = None
     width: int = 0
     height: int = 0
+    duration: float = 0.0
     chapters: tuple[Chapters, ...] = ()
     theme: EmbedTheme | None = None
     session: str | None = None
@@ -83,7 +87,8 @@ def embed_video(playback: Playback, session: str | None = None, theme: PlayerThe
         video_id=video.video_id,
         title=video.title,
         state=state,
-        reason=source.failure if state == "failed" and source is not None else None,
+        # Of bytes that never came only the uploader is told: it may name hosts, and settings of the site.
+        reason=source.failure if state == "failed" and source is not None and source.checksum else None,
         manifest=with_query(f"{root}/hls/manifest.m3u8", session),
         poster=with_query(f"{root}/thumbnail.jpg", session) if source is not None and source.poster_key else None,
         storyboard=with_query(f"{root}/storyboard/storyboard.vtt", session)
@@ -91,6 +96,7 @@ def embed_video(playback: Playback, session: str | None = None, theme: PlayerThe
         else None,
         width=picture.width if picture is not None else 0,
         height=picture.height if picture is not None else 0,
+        duration=source.probe.duration if source is not None and source.probe is not None else 0.0,
         chapters=embed_chapters(playback, session),
         theme=None if theme is None else embed_theme(theme),
         session=session,
@@ -197,6 +203,7 @@ class EmbedPages:
             "theme": None if theme is None else msgspec.to_builtins(theme),
             "lang": language,
             "start": options.start,
+            "duration": video.duration,
             "autoplay": options.autoplay or (theme is not None and theme.autoplay),
             "muted": options.muted,
             "loop": options.loop or (theme is not None and theme.loop),

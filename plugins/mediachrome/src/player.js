@@ -42,7 +42,8 @@ export async function createPlayer(root, cfg, net) {
   if (rates) root.querySelector("media-playback-rate-menu").setAttribute("rates", rates.join(" "));
   if (cfg.poster) root.querySelector("media-poster-image").setAttribute("src", cfg.poster);
   if (cfg.storyboard) video.append(storyboardTrack(cfg.storyboard));
-  if (cfg.chapters) video.append(chaptersTrack(cfg.chapters));
+  const chapters = cfg.chapters ? chaptersTrack(cfg.chapters) : null;
+  if (chapters) video.append(chapters);
   chrome.toggleAttribute("data-hide-title", Boolean(cfg.hideTitle || !cfg.title));
   chrome.toggleAttribute("data-hide-controls", Boolean(cfg.hideControls));
   // As properties: the attributes `muted` and `loop` are only read when the element is made.
@@ -57,6 +58,11 @@ export async function createPlayer(root, cfg, net) {
   // The controller looked at the element before it had these lists.
   chrome.mediaStore.dispatch({ type: "mediaelementchangerequest", detail: undefined });
   chrome.mediaStore.dispatch({ type: "mediaelementchangerequest", detail: video });
+  if (chapters) {
+    // Found as the default track by the controller; left one, it makes Chromium show captions that nobody asked for.
+    chapters.default = false;
+    chapters.track.mode = "hidden";
+  }
 
   const engine = createEngine(video, cfg, net, {
     levels: () => renditions.replace(engine.levels(), "addrendition", "removerendition"),

@@ -9,6 +9,8 @@ const root = document.getElementById("player");
 const message = document.getElementById("message");
 
 Object.assign(cfg, fragmentOptions(location.hash));
+// A start behind the end would wait for ever for what is not there.
+if (cfg.duration && cfg.start >= cfg.duration) cfg.start = 0;
 dress(document.documentElement, cfg.theme);
 
 /** Where a media address is fetched from; the place where playback tokens are added and renewed. */
