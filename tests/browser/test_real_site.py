@@ -94,6 +94,23 @@ async def test_a_film_that_must_be_encoded_plays(instance: Instance, sample: Cal
     assert viewer.errors == []
 
 
+async def test_a_film_with_three_sounds_that_must_be_encoded_is_heard_at_once(
+    instance: Instance, sample: Callable[..., Path], viewers: Viewers
+) -> None:
+    tagged = ("-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger")
+    file = sample(duration=12, audio_tracks=3, audio="pcm_s16le", container="mov", output_options=tagged)
+    viewer = await viewers(f"{instance.url}/embed/vod/{upload(instance, 'In tongues', file)}?autoplay&muted")
+    await viewer.playing_from(0.3)
+    assert await viewer.run("document.querySelector('video').webkitAudioDecodedByteCount") > 0
+    # The others join the master playlist when they can be heard.
+    await rendered(instance, viewer.page.url.split("/")[-1].split("?")[0], "English", "Deutsch", "Audio 3")
+    later = await viewers(viewer.page.url)
+    await later.playing_from(0.3)
+    labels = "[...document.querySelector('video').audioTracks].map((track) => track.label)"
+    assert await later.run(labels) == ["English", "Deutsch", "Audio 3"]
+    assert viewer.errors == later.errors == []
+
+
 async def test_the_list_leads_to_the_film_and_its_snippet(
     instance: Instance, film: Path, viewers: Viewers, axe: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +32,11 @@ def probed(picture: VideoStream | None, *audio: AudioStream) -> Probe:
 STEREO = AudioStream(codec="aac", channels=2, sample_rate=48000)
 SURROUND = AudioStream(codec="aac", channels=6, sample_rate=48000)
 OPUS = AudioStream(codec="opus", channels=2, sample_rate=48000)
+
+
+def numbered(stream: AudioStream, number: int) -> AudioStream:
+    return msgspec.structs.replace(stream, number=number)
+
 
 sizes = st.integers(min_value=1, max_value=8192)
 rates = st.fractions(min_value=0, max_value=240, max_denominator=1001)
@@ -91,9 +97,9 @@ def test_a_full_hd_source_gets_five_rungs() -> None:
 
 
 def test_a_full_hd_copy_gets_the_four_below() -> None:
-    ladder = plan(probed(video(), STEREO), copyable=True)
+    ladder = plan(probed(video(), STEREO), copyable=True, copied_sounds=[0])
     assert [rung.name for rung in ladder.rungs] == ["720p", "480p", "360p", "240p"]
-    assert ladder.audio == "copy"
+    assert ladder.sounds == ()
 
 
 def test_a_telephone_held_upright_is_named_by_its_short_side() -> None:
@@ -122,20 +128,36 @@ def test_what_a_browser_may_not_play_is_encoded_whole(changes: dict[str, object]
 @pytest.mark.parametrize(
     ("streams", "copyable", "expected"),
     [
-        ((), True, "none"),
-        ((STEREO,), True, "copy"),
-        ((STEREO,), False, "encode"),
-        ((SURROUND,), True, "encode"),
-        ((OPUS,), True, "encode"),
+        ((), True, ()),
+        ((STEREO,), True, ()),
+        ((STEREO,), False, (0,)),
+        ((SURROUND,), True, (0,)),
+        ((OPUS,), True, (0,)),
+        ((numbered(OPUS, 1), STEREO, numbered(STEREO, 2)), True, (1,)),
+        ((numbered(STEREO, 1), OPUS), False, (1, 0)),
     ],
 )
-def test_only_packageable_stereo_aac_is_copied(streams: tuple[AudioStream, ...], copyable: bool, expected: str) -> None:
-    assert plan(probed(video(), *streams), copyable=copyable).audio == expected
+def test_only_packageable_stereo_aac_is_copied(
+    streams: tuple[AudioStream, ...], copyable: bool, expected: tuple[int, ...]
+) -> None:
+    assert plan(probed(video(), *streams), copyable=copyable, copied_sounds=range(9)).sounds == expected
+
+
+def test_a_sound_that_the_packager_refuses_is_encoded() -> None:
+    assert plan(probed(video(), STEREO, numbered(STEREO, 1)), copyable=True, copied_sounds=[1]).sounds == (0,)
+
+
+def test_of_many_sounds_eight_are_encoded_and_none_that_nobody_decodes() -> None:
+    unknown = AudioStream("unknown", 4, 48000, number=0)
+    many = [numbered(OPUS, number) for number in range(1, 12)]
+    assert plan(probed(video(), unknown, *many)).sounds == tuple(range(1, 9))
+    # Alone it is tried: what ffmpeg says of it is told.
+    assert plan(probed(video(), unknown)).sounds == (0,)
 
 
 def test_sound_alone_has_no_rungs() -> None:
     ladder = plan(probed(None, OPUS))
-    assert (ladder.rungs, ladder.copy_video, ladder.audio) == ((), False, "encode")
+    assert (ladder.rungs, ladder.copy_video, ladder.sounds) == ((), False, (0,))
 
 
 @given(width=sizes, height=sizes)

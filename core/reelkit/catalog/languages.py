@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from babel import Locale
 
-__all__ = ["canonical", "language_name"]
+__all__ = ["canonical", "language_name", "language_tag"]
 
 _TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z]{2,12}){0,3}", re.ASCII)
+_CODE = re.compile(r"[a-z]{2,3}", re.ASCII)
 _CHINESE = frozenset({"zh", "yue"})
 
 
@@ -41,6 +42,16 @@ def language_name(tag: str) -> str:
     elif details:
         name += f" ({', '.join(details)})"
     return name[:1].upper() + name[1:]
+
+
+@lru_cache(1024)
+def language_tag(code: str) -> str | None:
+    """Return the tag of a code of ISO 639-2, as media files have them: `eng` is `en`; None for one that says nothing."""
+    if not _CODE.fullmatch(code) or code in ("und", "mul", "mis", "zxx"):
+        return None
+    from babel.core import get_global  # as for locales
+
+    return str(get_global("language_aliases").get(code, code)).partition("_")[0]
 
 
 def _subtag(part: str) -> str:

@@ -40,6 +40,8 @@ class Playback(msgspec.Struct, frozen=True):
     drafts: tuple[Draft, ...]
     texts: tuple[TextTrack, ...] = ()
     """Captions and chapters, by language."""
+    sounds: tuple[Draft, ...] = ()
+    """Sounds that are still made, by number: all segments are known, those that are listed here can be had."""
 
     def texts_of(self, kind: Kind) -> tuple[TextTrack, ...]:
         """Return the captions or the chapters that a player can read."""
@@ -73,17 +75,25 @@ async def playback(video_id: str) -> Playback | None:
     current = [row for row in rows if source is not None and row["source_id"] == source.id]
     drafts = [row for row in current if row["kind"] == "draft"]
     encoded = [row for row in current if row["kind"] != "draft" and row["status"] == "encoded"]
-    segments: dict[str, list[DraftSegment]] = {row["id"]: [] for row in drafts}
-    if drafts:
+    if any(row["kind"] == "copy" and row["status"] == "waiting" for row in current):
+        # It waits for its sound, and so do its smaller sizes.
+        encoded = []
+    sounds = [row for row in current if row["kind"] == "audio" and row["status"] == "encoding" and row["index_key"]]
+    segments: dict[str, list[DraftSegment]] = {row["id"]: [] for row in (*drafts, *sounds)}
+    if segments:
         query = unscoped(DraftSegmentRow).select().where(DraftSegmentRow.rendition_id.is_in(list(segments)))
         for row in await query.order_by(DraftSegmentRow.number):
             segments[row["rendition_id"]].append(DraftSegment(row["number"], row["duration"], row["storage_key"]))
+    if any(not segments[row["id"]] for row in sounds):
+        # It has become whole since, and must not be missing from a playlist: the first segment comes with the promise.
+        return await playback(video_id)
     return Playback(
         video_of(videos[0]),
         source,
         in_order(encoded),
         tuple(Draft(rendition, tuple(segments[rendition.id])) for rendition in in_order(drafts)),
         tuple(track_of(row) for row in texts),
+        tuple(Draft(one, tuple(segments[one.id])) for one in in_order(sounds)),
     )
 
 

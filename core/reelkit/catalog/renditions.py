@@ -24,6 +24,8 @@ class NewRendition(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     quality: str = ""
     """240p … 2160p; empty for audio."""
+    track: int = 0
+    """Number of the sound among those of the source, for audio."""
     status: Literal["waiting", "encoded"] = "waiting"
     width: int = 0
     height: int = 0
@@ -47,6 +49,7 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     source_id: str
     kind: Kind
     quality: str
+    track: int
     status: RenditionStatus
     width: int
     height: int
@@ -89,6 +92,7 @@ class RenditionRow(Scoped, tablename="rendition"):
     source_id = Text()
     kind = Text()
     quality = Text()
+    track = BigInt()
     status = Text()
     width = BigInt()
     height = BigInt()
@@ -128,7 +132,7 @@ async def prefixes_of(scope: Scope, video_id: str) -> tuple[str, ...]:
 def in_order(rows: list[dict[str, Any]]) -> tuple[Rendition, ...]:
     """Return the Renditions of whole rows, highest first."""
     found = (Rendition(**row) for row in rows)
-    return tuple(sorted(found, key=lambda r: (-r.height, -r.bandwidth, r.kind, r.id)))
+    return tuple(sorted(found, key=lambda r: (-r.height, -r.bandwidth, r.kind, r.track, r.id)))
 
 
 async def insert(scope: Scope, source_id: str, video_id: str, new: NewRendition) -> Rendition:

@@ -13,7 +13,7 @@ from typing import Any
 from reelkit.catalog import doomed, renditions
 from reelkit.catalog.binding import transaction
 from reelkit.catalog.packing import pack
-from reelkit.catalog.renditions import DraftSegmentRow, NewRendition, Rendition, RenditionRow, in_order
+from reelkit.catalog.renditions import DraftSegment, DraftSegmentRow, NewRendition, Rendition, RenditionRow, in_order
 from reelkit.catalog.scope import unscoped
 from reelkit.catalog.sources import STALE, Source, SourceRow, SourceStatus, source_of
 from reelkit.catalog.summaries import Summary, SummaryRow, summary_of
@@ -27,15 +27,19 @@ __all__ = [
     "fail_rendition",
     "fail_source",
     "finish_draft",
+    "finish_sound",
     "ingesting",
     "plan",
     "progress",
+    "promise",
     "publish",
     "publish_images",
     "publish_source",
     "rendition",
     "renditions_of",
     "replace_file",
+    "segments_of",
+    "show_copy",
     "source",
     "start",
     "summary",
@@ -188,22 +192,24 @@ async def publish_images(
         return True
 
 
-async def plan(source_id: str, new: Sequence[NewRendition]) -> tuple[Rendition, ...] | None:
+async def plan(source_id: str, new: Sequence[NewRendition], *, going_on: bool = False) -> tuple[Rendition, ...] | None:
     """Make sure that a source has these renditions and return them, in the order given; None when it is gone.
 
     Call it at the start of every attempt. What is encoded or waits is kept. What another attempt left half made or
     failed is replaced under a new id, so that storage keys are never written twice, and its bytes are doomed.
+    going_on: what is half made is kept, too; this attempt goes on with it.
     """
+    kept = ("waiting", "encoded", "encoding") if going_on else ("waiting", "encoded")
     made: list[Rendition] = []
     async with transaction():
         row = await unscoped(SourceRow).one(SourceRow.id == source_id, lock=True)
         if row is None:
             return None
         owner = source_of(row)
-        present = {(r.kind, r.quality): r for r in await renditions_of(source_id)}
+        present = {(r.kind, r.quality, r.track): r for r in await renditions_of(source_id)}
         for wanted in new:
-            old = present.get((wanted.kind, wanted.quality))
-            if old is not None and old.status in ("waiting", "encoded"):
+            old = present.get((wanted.kind, wanted.quality, wanted.track))
+            if old is not None and old.status in kept:
                 made.append(old)
                 continue
             if old is not None:
@@ -300,6 +306,61 @@ async def add_draft_segment(rendition_id: str, number: int, duration: float, sto
         )
         await added.on_conflict(action="DO NOTHING")
         return True
+
+
+async def promise(rendition_id: str, *, index_key: str, codecs: str, bandwidth: int) -> bool:
+    """Tell players of all segments of a sound that is still made. False when it is gone, and the index doomed."""
+    values = {
+        RenditionRow.status: "encoding",
+        RenditionRow.index_key: index_key,
+        RenditionRow.codecs: codecs,
+        RenditionRow.bandwidth: bandwidth,
+        RenditionRow.average_bandwidth: bandwidth,
+    }
+    async with transaction():
+        promised = await _rendition_step(rendition_id, values)
+        if not promised:
+            await _doom([index_key])
+        return promised
+
+
+async def segments_of(rendition_id: str) -> tuple[DraftSegment, ...]:
+    """Return the segments of a draft, or of a sound that is still made, in order."""
+    query = unscoped(DraftSegmentRow).select().where(DraftSegmentRow.rendition_id == rendition_id)
+    rows = await query.order_by(DraftSegmentRow.number)
+    return tuple(DraftSegment(row["number"], row["duration"], row["storage_key"]) for row in rows)
+
+
+async def finish_sound(
+    rendition_id: str, *, storage_key: str, index_key: str, codecs: str, bandwidth: int, average_bandwidth: int
+) -> bool:
+    """Let one file take the place of the segments of a sound that is whole now; as `publish`, and these are doomed."""
+    async with transaction():
+        before = await rendition(rendition_id)
+        published = await publish(
+            rendition_id,
+            storage_key=storage_key,
+            index_key=index_key,
+            codecs=codecs,
+            bandwidth=bandwidth,
+            average_bandwidth=average_bandwidth,
+        )
+        if published and before is not None and before.status != "encoded":
+            await _doom([before.index_key, *(segment.storage_key for segment in await segments_of(rendition_id))])
+            await unscoped(DraftSegmentRow).delete().where(DraftSegmentRow.rendition_id == rendition_id)
+        return published
+
+
+async def show_copy(source_id: str) -> Rendition | None:
+    """Let the copied picture of a source play that waited for its sound, and return it; None when none waits."""
+    values = {RenditionRow.status: "encoded", RenditionRow.encoded_at: _now()}
+    changed = await (
+        unscoped(RenditionRow)
+        .update({**values, RenditionRow.progress: 1.0})
+        .where(RenditionRow.source_id == source_id, RenditionRow.kind == "copy", RenditionRow.status == "waiting")
+        .returning(RenditionRow.id)
+    )
+    return await rendition(changed[0]["id"]) if changed else None
 
 
 async def describe_draft(rendition_id: str, *, codecs: str, bandwidth: int, average_bandwidth: int) -> bool:

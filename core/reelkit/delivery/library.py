@@ -27,18 +27,21 @@ SIZES = 16384
 
 
 class Packaged(msgspec.Struct, frozen=True, eq=False):
-    """A rendition that segments can be cut from. bytes: of its saved index; stored: the file that it cuts."""
+    """A rendition that segments can be cut from. bytes: of its saved index; stored: the file that it cuts.
+
+    stored is None for a sound that is still made, whose segments are stored one by one.
+    """
 
     packager: Packager
     bytes: int
-    stored: FileBody | ObjectBody
+    stored: FileBody | ObjectBody | None
 
 
 class PackagedKey(msgspec.Struct, frozen=True):
     """What makes a packager; the keys of storage never change their bytes. clock: see Library.packaged."""
 
     index_key: str
-    storage_key: str
+    storage_key: str | None
     clock: PackagedKey | None = None
 
 
@@ -92,16 +95,17 @@ class Library:
             return Packager(media, origin=clock.origin, cuts=clock.cut_times)
 
         packager = await asyncio.to_thread(build)
-        return Packaged(packager, len(index), await self.stored(key.storage_key, packager.index.size))
+        stored = None if key.storage_key is None else await self.stored(key.storage_key, packager.index.size)
+        return Packaged(packager, len(index), stored)
 
 
 def _fresh(view: Playback | None) -> float:
     """Return for how many seconds a view may be repeated."""
-    growing = view is not None and (not view.playable or any(not draft.complete for draft in view.drafts))
+    growing = view is not None and (not view.playable or view.sounds or any(not one.complete for one in view.drafts))
     return WAITING_SECONDS if growing else VIEW_SECONDS
 
 
 def _key(rendition: Rendition) -> PackagedKey:
-    if rendition.index_key is None or rendition.storage_key is None:
+    if rendition.index_key is None:
         raise NotStored(rendition.id, "this rendition has no file of its own")
     return PackagedKey(rendition.index_key, rendition.storage_key)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from reelkit.catalog.languages import language_name, language_tag
 from reelkit.catalog.playback import Draft, Playback
 from reelkit.catalog.renditions import Rendition
 from reelkit.catalog.text_tracks import TextTrack
@@ -26,7 +27,7 @@ from reelkit.media.playlists import (
     media_playlist,
     text_playlist,
 )
-from reelkit.problems import NotFound
+from reelkit.problems import NotFound, NotReady
 
 __all__ = ["DRAFT_TRACK", "PLAYLIST", "Piece", "Segments"]
 
@@ -41,6 +42,10 @@ TEXT_BYTES = 16 << 20
 PLAN_BYTES = 16 << 20
 """Plans of segments that many watch at the same time."""
 AUDIO_GROUP = "audio"
+UNKNOWN_LANGUAGE = "und"
+HELD_SECONDS = 10.0
+"""How long a request waits for a segment that is not made yet; players give up after 20 s without a byte."""
+HELD_STEP = 0.2
 MANIFEST = "public, max-age=1"
 """Renditions join it one by one."""
 
@@ -87,7 +92,9 @@ class Segments:
             return None
         pictures = tuple(rendition for rendition in view.renditions if rendition.kind != "audio")
         drafts = () if pictures else tuple(draft.rendition for draft in view.drafts if len(draft.segments) > 1)
-        body = await self._masters.get(_Master(pictures, _sounds(view), drafts, view.texts_of("caption")))
+        sounds = tuple(one for one in _sounds(view) if pictures)
+        wanted = _Master(pictures, sounds, _clock(view), drafts, _languages(view), view.texts_of("caption"))
+        body = await self._masters.get(wanted)
         return Answer(body, PLAYLIST, entity_tag(body.data), MANIFEST)
 
     async def subtitles(self, view: Playback, language: str) -> Answer:
@@ -101,7 +108,7 @@ class Segments:
 
     async def piece(self, view: Playback, rendition_id: str, track: str, what: Piece) -> Answer | None:
         """Return one piece of a rendition, None when it has no such piece. Raises StorageError."""
-        rendition = next((r for r in view.renditions if r.id == rendition_id), None)
+        rendition = next((r for r in (*view.renditions, *_sounds(view)) if r.id == rendition_id), None)
         if rendition is None:
             draft = next((d for d in view.drafts if d.rendition.id == rendition_id), None)
             return None if draft is None or track != DRAFT_TRACK else await self._draft(draft, what)
@@ -112,13 +119,42 @@ class Segments:
             return None
         tag = entity_tag(rendition.id, clock.id if clock else "", track, what)
         content_type = "video/mp4" if found.kind == "video" else "audio/mp4"
+        if isinstance(what, int) and packaged.stored is None:
+            return await self._growing(view, rendition_id, track, what, tag)
         if isinstance(what, int):
+            assert packaged.stored is not None
             plan = await self._plans.get(_PlanKey(rendition, clock, track, what))
             if plan is None:
                 return None
             return Answer(PlannedBody(plan.head, plan.ranges, packaged.stored), content_type, tag, IMMUTABLE)
         body = await self._texts.get(_PieceKey(rendition, clock, track, what))
         return Answer(body, PLAYLIST if what == "playlist" else content_type, tag, IMMUTABLE)
+
+    async def _growing(self, view: Playback, rendition_id: str, track: str, number: int, tag: str) -> Answer | None:
+        """Return a segment of a sound that is still made, and wait for it if need be, as it was told of already.
+
+        Raises NotReady when it takes too long; players ask again.
+        """
+        loop = asyncio.get_running_loop()
+        patience = loop.time() + HELD_SECONDS
+        while True:
+            sound = next((one for one in view.sounds if one.rendition.id == rendition_id), None)
+            if sound is None:
+                # It is whole now, or nobody could make it.
+                return await self.piece(view, rendition_id, track, number)
+            segment = next((one for one in sound.segments if one.number == number), None)
+            if segment is not None:
+                return Answer(await self._library.stored(segment.storage_key), "audio/mp4", tag, IMMUTABLE)
+            packaged = await self._library.packaged(sound.rendition, _clock(view))
+            if number >= len(packaged.packager.segments(packaged.packager.index.tracks[0])):
+                return None
+            if loop.time() >= patience:
+                raise NotReady(detail="This part of the sound is still being made.")
+            await asyncio.sleep(HELD_STEP)
+            now = await self._library.view(view.video.video_id)
+            if now is None:
+                return None
+            view = now
 
     async def _plan(self, key: _PlanKey) -> SegmentPlan | None:
         packaged = await self._library.packaged(key.rendition, key.clock)
@@ -159,38 +195,36 @@ class Segments:
 
     async def _master(self, wanted: _Master) -> BytesBody:
         pictures = [await self._library.packaged(rendition) for rendition in wanted.pictures]
-        sounds = None
-        if wanted.sounds is not None:
-            sounds = await self._library.packaged(wanted.sounds.rendition, wanted.sounds.clock)
+        sounds = [await self._library.packaged(rendition, wanted.clock) for rendition in wanted.sounds]
         return BytesBody((await asyncio.to_thread(_master_text, wanted, pictures, sounds)).encode())
 
 
-class _Sounds(msgspec.Struct, frozen=True):
-    """The rendition that the audio group is taken from."""
-
-    rendition: Rendition
-    clock: Rendition | None = None
-
-
 class _Master(msgspec.Struct, frozen=True):
-    """All that a master playlist depends on."""
+    """All that a master playlist depends on. sounds: encoded ones; languages: number and language of the source's."""
 
     pictures: tuple[Rendition, ...]
-    sounds: _Sounds | None
+    sounds: tuple[Rendition, ...]
+    clock: Rendition | None
     drafts: tuple[Rendition, ...]
+    languages: tuple[tuple[int, str], ...]
     captions: tuple[TextTrack, ...] = ()
 
     def __hash__(self) -> int:
-        return hash((*(r.id for r in self.pictures), *(r.id for r in self.drafts), *(c.id for c in self.captions)))
+        renditions = (*self.pictures, *self.sounds, *self.drafts)
+        return hash((*(one.id for one in renditions), *(track.id for track in self.captions)))
 
 
-def _sounds(view: Playback) -> _Sounds | None:
-    """Choose where sound comes from: an encoded track for all rungs, else the tracks of the copied source."""
-    for kind in ("audio", "copy"):
-        rendition = next((r for r in view.renditions if r.kind == kind), None)
-        if rendition is not None:
-            return _Sounds(rendition, _clock(view) if kind == "audio" else None)
-    return None
+def _sounds(view: Playback) -> tuple[Rendition, ...]:
+    """Return the sounds that were encoded, and those that are still made. How far these are is left out: it changes."""
+    made = [rendition for rendition in view.renditions if rendition.kind == "audio"]
+    growing = [msgspec.structs.replace(sound.rendition, progress=0.0) for sound in view.sounds]
+    return (*made, *growing)
+
+
+def _languages(view: Playback) -> tuple[tuple[int, str], ...]:
+    """Return number and language of the source's sounds, those that players should choose first in front."""
+    probe = view.source.probe if view.source is not None else None
+    return tuple((stream.number, stream.language) for stream in probe.audio) if probe is not None else ()
 
 
 def _clock(view: Playback) -> Rendition | None:
@@ -211,13 +245,11 @@ def _media_text(packaged: Packaged, track: Track) -> bytes:
     return media_playlist(entries, init="init.mp4", independent_segments=independent).encode()
 
 
-def _master_text(wanted: _Master, pictures: list[Packaged], sounds: Packaged | None) -> str:
+def _master_text(wanted: _Master, pictures: list[Packaged], sounds: list[Packaged]) -> str:
     seen = list(zip(wanted.pictures, pictures, strict=True))
-    silent = not any(packaged.packager.video_track for packaged in pictures)
     audio: list[AudioRendition] = []
-    if sounds is not None and wanted.sounds is not None and not (pictures and silent):
-        tracks = enumerate(sounds.packager.audio_tracks, 1)
-        audio = [_audio(sounds, wanted.sounds.rendition, number, track) for number, track in tracks]
+    if any(packaged.packager.video_track for packaged in pictures):
+        audio = _audio_group(wanted, seen, list(zip(wanted.sounds, sounds, strict=True)))
     subtitles = [
         Subtitles(uri=f"captions/{c.language}.m3u8", name=c.language_name, language=c.language, default=c.shown)
         for c in wanted.captions
@@ -257,19 +289,38 @@ def _draft_variant(draft: Rendition) -> Variant:
     )
 
 
-def _audio(packaged: Packaged, rendition: Rendition, number: int, track: Track) -> AudioRendition:
-    peak, average = packaged.packager.bandwidth(track)
-    return AudioRendition(
-        uri=f"{rendition.id}/{track.name}/playlist.m3u8",
-        name=f"Audio {number}" if track.language == "und" else track.language,
-        bandwidth=peak,
-        average_bandwidth=average,
-        codecs=track.codecs,
-        group=AUDIO_GROUP,
-        language=track.language,
-        default=number == 1,
-        channels=track.channels,
-    )
+def _audio_group(
+    wanted: _Master, pictures: list[tuple[Rendition, Packaged]], sounds: list[tuple[Rendition, Packaged]]
+) -> list[AudioRendition]:
+    """Choose for each sound of the source where it comes from: encoded for every browser, else the copied source."""
+    found: dict[int, tuple[Rendition, Packaged, Track]] = {}
+    for rendition, packaged in pictures:
+        if rendition.kind == "copy":
+            found = {track.number: (rendition, packaged, track) for track in packaged.packager.heard}
+    for rendition, packaged in sounds:
+        found[rendition.track] = (rendition, packaged, packaged.packager.index.tracks[0])
+    named = [(number, language) for number, language in wanted.languages if number in found]
+    group = []
+    for place, (number, language) in enumerate(named, 1):
+        rendition, packaged, track = found[number]
+        # What is measured of a sound that is still made is noted with it.
+        growing = packaged.stored is None
+        rates = (rendition.bandwidth, rendition.average_bandwidth) if growing else packaged.packager.bandwidth(track)
+        tag = language_tag(language)
+        group.append(
+            AudioRendition(
+                uri=f"{rendition.id}/{track.name}/playlist.m3u8",
+                name=f"Audio {place}" if tag is None else language_name(tag) if len(named) > 1 else tag,
+                bandwidth=rates[0],
+                average_bandwidth=rates[1],
+                codecs=track.codecs,
+                group=AUDIO_GROUP,
+                language=tag or UNKNOWN_LANGUAGE,
+                default=place == 1,
+                channels=track.channels,
+            )
+        )
+    return group
 
 
 def _size_of(plan: SegmentPlan | None) -> int:

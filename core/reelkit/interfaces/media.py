@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Literal
 
 import msgspec
 
@@ -39,6 +38,8 @@ class AudioStream(msgspec.Struct, frozen=True):
     language: str = "und"
     """ISO 639-2 code of the container."""
     bit_rate: int = 0
+    number: int = 0
+    """Its place among all sounds of the file, from 0: ffmpeg's `0:a:NUMBER`."""
 
 
 class Probe(msgspec.Struct, frozen=True):
@@ -66,6 +67,7 @@ class Ladder(msgspec.Struct, frozen=True):
     rungs: tuple[Rung, ...]
     copy_video: bool
     """The source is its own top rendition, packaged without encoding."""
-    audio: Literal["copy", "encode", "none"]
+    sounds: tuple[int, ...] = ()
+    """Numbers of the audio streams to encode with the rungs, the one that players should choose first in front."""
     key_frames: tuple[float, ...] = ()
     """Seconds at which every rung must have a key frame, so that it switches with the copied one; empty: every 2 s."""

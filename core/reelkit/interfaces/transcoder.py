@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-from reelkit.interfaces.media import Ladder, Probe, Rung
+from reelkit.interfaces.media import AudioStream, Ladder, Probe, Rung
 
 __all__ = [
     "CutTask",
@@ -17,6 +17,8 @@ __all__ = [
     "DraftTask",
     "Output",
     "Outputs",
+    "SoundTask",
+    "Sounds",
     "TranscodeFailed",
     "TranscodeTask",
     "Transcoder",
@@ -49,8 +51,8 @@ class Outputs(msgspec.Struct, frozen=True):
     """What a ladder run made. storyboard: JPEG sheets and, last, their WebVTT."""
 
     renditions: tuple[Output, ...] = ()
-    audio: Path | None = None
-    """Fragmented MP4 of one AAC stereo track."""
+    sounds: tuple[Path, ...] = ()
+    """Fragmented MP4s of one AAC stereo track, in the order of the ladder's sounds."""
     poster: Path | None = None
     storyboard: tuple[Path, ...] = ()
 
@@ -86,6 +88,33 @@ class Transcoder(Protocol):
 
     def draft(self, task: DraftTask, progress: Callable[[float], None]) -> AsyncIterator[DraftSegment]:
         """Yield the init segment, then muxed video and audio CMAF segments as they are finished. Raises TranscodeFailed."""
+        ...
+
+
+class SoundTask(msgspec.Struct, frozen=True):
+    """One sound of a source as AAC stereo, to be played while it is made.
+
+    It begins at second 0 of the source's own clock, whatever the file begins with, and lasts `duration`, with silence
+    where the source has none.
+    """
+
+    source: Path
+    probe: Probe
+    stream: AudioStream
+    duration: float
+    folder: Path
+
+
+@runtime_checkable
+class Sounds(Protocol):
+    """Optional: makes the sound of a source whose picture can be copied, so that it plays while its sound is made."""
+
+    def sound(self, task: SoundTask, progress: Callable[[float], None]) -> AsyncIterator[DraftSegment]:
+        """Yield the init segment, then fragments of a few seconds, of frames that have 1024 samples each.
+
+        After one frame of priming, which an edit list hides, they are as many as cover the duration: players are told
+        of all segments when the first is there. Raises TranscodeFailed.
+        """
         ...
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from reelkit.jobs.runtime import Runtime
 
-__all__ = ["draft", "draft_failed"]
+__all__ = ["closable", "draft", "draft_failed"]
 
 
 async def draft(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -> None:
@@ -40,7 +40,7 @@ async def draft(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -> N
     segments = runtime.transcoder.draft(task, job.progress)
     try:
         # Closed here and now, so that no encoder outlives the job.
-        async with aclosing(_closable(segments)) as made:
+        async with aclosing(closable(segments)) as made:
             async for segment in made:
                 if not await _publish(runtime, source, source.probe, planned[0], segment):
                     return
@@ -80,7 +80,7 @@ async def _describe(probe: Probe, rendition: Rendition, init: DraftSegment) -> N
     await work.describe_draft(rendition.id, codecs=codecs, bandwidth=most, average_bandwidth=most)
 
 
-def _closable(segments: Any) -> AsyncGenerator[DraftSegment, None]:
+def closable(segments: Any) -> AsyncGenerator[DraftSegment, None]:
     """Return an iterator that has aclose, as those of transcoders that are async generators do."""
     if hasattr(segments, "aclose"):
         return segments  # type: ignore[no-any-return]  # it was looked at the line above

@@ -13,6 +13,7 @@ from reelkit.catalog.sources import Source
 from reelkit.interfaces.event import RenditionEncoded, VideoFailed, VideoPlayable
 from reelkit.interfaces.media import Probe
 from reelkit.interfaces.storage import NotStored
+from reelkit.interfaces.transcoder import Sounds
 from reelkit.jobs.announce import Noted, announcing, facts
 from reelkit.jobs.captions import caption_what_waits
 from reelkit.jobs.clip import shortened
@@ -68,7 +69,7 @@ async def _look_into(runtime: Runtime, job: JobContext, source: Source) -> None:
             await _look_into(runtime, job, part)
             return
         packager = await asyncio.to_thread(Packager, index)
-        if await asyncio.to_thread(playable_as_is, packager, found):
+        if await asyncio.to_thread(playable_as_is, packager, found, runtime.transcoder):
             await _check(runtime, source, found)
             await _publish_as_is(runtime, source, found, packager, index)
             return
@@ -78,7 +79,7 @@ async def _look_into(runtime: Runtime, job: JobContext, source: Source) -> None:
         await _look_into(runtime, job, part)
         return
     await _check(runtime, source, found)
-    renditions = (*draft_of(found), *planned(found, None).encoded)
+    renditions = (*draft_of(found), *planned(found, None, runtime.transcoder).encoded)
     async with announcing(runtime) as happened:
         published = await work.publish_source(source.id, found, index_key=None, packageable=False, renditions=renditions)
         await _tell_of_mp4(happened, source, found, published)
@@ -98,13 +99,15 @@ async def _publish_as_is(runtime: Runtime, source: Source, found: Probe, package
     key = f"{source.prefix}index-{uuid4().hex[:8]}"
     await store_bytes(runtime.storage, key, await asyncio.to_thread(index.to_bytes))
     top = await asyncio.to_thread(copied, source, found, packager, key)
-    renditions = (top, *planned(found, packager).encoded)
+    plan = planned(found, packager, runtime.transcoder)
+    renditions = (top, *plan.encoded, *plan.sounds)
     async with announcing(runtime) as happened:
         published = await work.publish_source(source.id, found, index_key=key, packageable=True, renditions=renditions)
         if published is None:
             return
-        await happened(VideoPlayable(**facts(source)))
-        if top.quality:
+        if top.status == "encoded":
+            await happened(VideoPlayable(**facts(source)))
+        if top.quality and top.status == "encoded":
             await happened(RenditionEncoded(**facts(source), encoding="hls", quality=top.quality))
         await _tell_of_mp4(happened, source, found, published)
 
@@ -120,6 +123,9 @@ async def _tell_of_mp4(happened: Noted, source: Source, found: Probe, published:
 async def _have_the_rest_made(runtime: Runtime, source: Source, found: Probe) -> None:
     if not source.packageable and found.video is not None:
         await runtime.engine.submit("draft", source.id, {"source_id": source.id})
+    apart = source.packageable and isinstance(runtime.transcoder, Sounds)
+    if apart and any(one.kind == "audio" for one in await work.renditions_of(source.id)):
+        await runtime.engine.submit("sound", source.id, {"source_id": source.id})
     if found.video is not None or not source.packageable:
         await runtime.engine.submit("transcode", source.id, {"source_id": source.id})
     if (video := await work.video(source.video_id)) is not None:

@@ -10,6 +10,7 @@ from reelkit.jobs.draft import draft, draft_failed
 from reelkit.jobs.fetch import fetch, fetch_failed
 from reelkit.jobs.ingest import ingest, ingest_failed
 from reelkit.jobs.job import JobContext, JobKind
+from reelkit.jobs.sound import sound, sound_failed
 from reelkit.jobs.summary import summary, summary_failed
 from reelkit.jobs.thumbnail import thumbnail, thumbnail_failed
 from reelkit.jobs.transcode import transcode, transcode_failed
@@ -49,6 +50,7 @@ def job_kinds(site: Site, runtime: Callable[[], Runtime]) -> dict[str, JobKind]:
         "summary": kind(summary, summary_failed, 2),
         "captions": kind(captions, captions_failed, 1),
         "draft": kind(draft, draft_failed, 2),
+        "sound": kind(sound, sound_failed, 2),
         "transcode": kind(transcode, transcode_failed, site.jobs.transcodes),
         # Waiting for others, all of it: those that are silent must not hold up the rest.
         "webhook": kind(deliver, delivery_failed, 100),

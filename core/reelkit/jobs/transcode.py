@@ -17,7 +17,7 @@ from reelkit.catalog.renditions import Rendition
 from reelkit.catalog.sources import Source
 from reelkit.interfaces.event import RenditionEncoded, VideoFailed, VideoPlayable
 from reelkit.interfaces.media import Ladder, Probe
-from reelkit.interfaces.transcoder import Outputs, TranscodeFailed, TranscodeTask
+from reelkit.interfaces.transcoder import Outputs, Sounds, TranscodeFailed, TranscodeTask
 from reelkit.jobs.announce import announcing, facts
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.jobs.planning import Plan, plan_of
@@ -39,7 +39,7 @@ async def transcode(runtime: Runtime, job: JobContext, payload: dict[str, Any]) 
     source = await work.source(payload["source_id"])
     if source is None or source.status != "ingested" or source.probe is None:
         return
-    plan = await plan_of(runtime.storage, source, source.probe)
+    plan = await plan_of(runtime.storage, source, source.probe, runtime.transcoder)
     renditions = await work.plan(source.id, plan.encoded)
     if renditions is None:
         return
@@ -49,8 +49,9 @@ async def transcode(runtime: Runtime, job: JobContext, payload: dict[str, Any]) 
         return
     if not await work.start([rendition.id for rendition in missing]):
         return
-    outputs = await _run(runtime, job, source, source.probe, _remaining(plan, missing), missing, images)
-    for rendition, path in _in_order(missing, outputs):
+    ladder = _remaining(plan, missing)
+    outputs = await _run(runtime, job, source, source.probe, ladder, missing, images)
+    for rendition, path in _in_order(missing, ladder, outputs):
         await _publish(runtime, source, rendition, path)
     if images:
         await _publish_images(runtime, source, outputs)
@@ -61,23 +62,28 @@ async def transcode_failed(runtime: Runtime, payload: dict[str, Any], reason: st
     source = await work.source(payload["source_id"])
     if source is None:
         return
+    # Those of a copied picture have a job of their own.
+    apart = source.packageable and isinstance(runtime.transcoder, Sounds)
+    kinds = ("encoded",) if apart else ("encoded", "audio")
     async with announcing(runtime) as happened:
-        for rendition in await work.renditions_of(source.id):
-            if rendition.kind != "draft":
+        renditions = await work.renditions_of(source.id)
+        for rendition in renditions:
+            if rendition.kind in kinds:
                 await work.fail_rendition(rendition.id, reason)
         watched = await playback(source.video_id)
-        if watched is not None and not watched.playable:
+        # A copy that waits for its sound plays in any case.
+        if watched is not None and not watched.playable and not any(rendition.kind == "copy" for rendition in renditions):
             await happened(VideoFailed(**facts(source), reason=reason))
 
 
 def _remaining(plan: Plan, missing: list[Rendition]) -> Ladder:
     """Return the ladder without what an earlier attempt published."""
     names = {rendition.quality for rendition in missing if rendition.kind == "encoded"}
-    sounds = any(rendition.kind == "audio" or rendition.width == 0 for rendition in missing)
+    numbers = {rendition.track for rendition in missing if rendition.kind == "audio" or rendition.width == 0}
     return msgspec.structs.replace(
         plan.ladder,
         rungs=tuple(rung for rung in plan.ladder.rungs if rung.name in names),
-        audio="none" if plan.ladder.audio == "encode" and not sounds else plan.ladder.audio,
+        sounds=tuple(number for number in plan.ladder.sounds if number in numbers),
     )
 
 
@@ -128,15 +134,14 @@ async def _reporting(job: JobContext, ids: list[str]) -> AsyncIterator[Callable[
         await asyncio.gather(writing, return_exceptions=True)
 
 
-def _in_order(missing: list[Rendition], outputs: Outputs) -> list[tuple[Rendition, Path]]:
-    """Pair renditions with their files: sound first, which the others need, then from small to large."""
+def _in_order(missing: list[Rendition], ladder: Ladder, outputs: Outputs) -> list[tuple[Rendition, Path]]:
+    """Pair renditions with their files: sounds first, which the others need, then from small to large."""
+    sounds = dict(zip(ladder.sounds, outputs.sounds, strict=True))
     files = {output.rung.name: output.path for output in outputs.renditions if output.rung is not None}
     pairs: list[tuple[Rendition, Path]] = []
     for rendition in reversed(missing):
         if rendition.kind == "audio" or rendition.width == 0:
-            if outputs.audio is None:
-                raise RuntimeError("The transcoder made no sound file.")
-            pairs.insert(0, (rendition, outputs.audio))
+            pairs.insert(0, (rendition, sounds[rendition.track]))
         else:
             pairs.append((rendition, files[rendition.quality]))
     return pairs

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Collection, Sequence
 
-from reelkit.interfaces.media import Ladder, Probe, Rung, VideoStream
+from reelkit.interfaces.media import AudioStream, Ladder, Probe, Rung, VideoStream
 
-__all__ = ["FASTEST", "compliant", "draft_rung", "plan", "quality"]
+__all__ = ["FASTEST", "MOST_SOUNDS", "compliant", "draft_rung", "plan", "quality", "sounds_to_encode"]
 
 FASTEST = 60
 """Frames per second of the fastest rendition."""
+
+MOST_SOUNDS = 8
+"""Sounds of one video that are encoded: more languages than players list without scrolling, each costs storage."""
+
+_DECODED = frozenset({
+    "aac", "ac3", "adpcm_ima_qt", "adpcm_ima_wav", "adpcm_ms", "alac", "amr_nb", "amr_wb", "dts", "eac3", "flac", "mp1",
+    "mp2", "mp3", "opus", "qdm2", "truehd", "vorbis", "wavpack", "wmapro", "wmav1", "wmav2",
+})  # fmt: skip
+"""Codecs by ffmpeg's name."""
 
 _LONGEST = 8192
 """Pixels of the longest side that H.264 level 6 decoders take."""
@@ -45,24 +53,38 @@ def compliant(video: VideoStream) -> bool:
     )
 
 
-def plan(probe: Probe, key_frames: Sequence[float] | None = None, copyable: bool = False) -> Ladder:
+def plan(
+    probe: Probe,
+    key_frames: Sequence[float] | None = None,
+    copyable: bool = False,
+    copied_sounds: Collection[int] = (),
+) -> Ladder:
     """Choose the renditions of a source.
 
     copyable: the packager can cut the source as it is; key_frames: the seconds at which it then does, which become the
-    key frames of every rung. A copied source is its own top, so only the rungs below it are encoded.
+    key frames of every rung. A copied source is its own top, so only the rungs below it are encoded. copied_sounds:
+    numbers of the sounds that can be cut out of it.
     """
-    audio: Literal["copy", "encode", "none"] = "none"
-    if probe.audio:
-        first = probe.audio[0]
-        audio = "copy" if copyable and first.codec == "aac" and first.channels <= 2 else "encode"
+    sounds = tuple(stream.number for stream in sounds_to_encode(probe, copied_sounds if copyable else ()))
     if probe.video is None:
-        return Ladder(rungs=(), copy_video=False, audio=audio)
+        return Ladder(rungs=(), copy_video=False, sounds=sounds[:1])
     copy = copyable and compliant(probe.video)
     rungs = _rungs(probe.video)
     if copy:
         top = quality(probe.video.width, probe.video.height)
         rungs = rungs[1:] if rungs[0].name == top else rungs
-    return Ladder(rungs=rungs, copy_video=copy, audio=audio, key_frames=tuple(key_frames or ()) if copy else ())
+    return Ladder(rungs=rungs, copy_video=copy, sounds=sounds, key_frames=tuple(key_frames or ()) if copy else ())
+
+
+def sounds_to_encode(probe: Probe, copied: Collection[int]) -> tuple[AudioStream, ...]:
+    """Choose the sounds that become AAC stereo, those that players should choose first in front.
+
+    copied: numbers of those that can be cut out of the source; only what is AAC stereo already need not become it. Of
+    several, ones that nobody decodes are left out: telephones record a spatial sound beside the one for everybody.
+    """
+    done = {stream.number for stream in probe.audio if stream.codec == "aac" and stream.channels <= 2}.intersection(copied)
+    known = [s for s in probe.audio if len(probe.audio) == 1 or s.codec in _DECODED or s.codec.startswith("pcm_")]
+    return tuple(stream for stream in known[:MOST_SOUNDS] if stream.number not in done)
 
 
 def draft_rung(video: VideoStream) -> Rung:

@@ -89,7 +89,7 @@ def probe_of_index(index: MediaIndex) -> Probe:
             pixel_format=first.pixel_format,
             transfer=first.transfer,
         )
-    audio = tuple(AudioStream(t.codec, t.channels, t.sample_rate, t.language, t.bit_rate) for t in sounds)
+    audio = tuple(AudioStream(t.codec, t.channels, t.sample_rate, t.language, t.bit_rate, t.number) for t in sounds)
     return Probe(container="mov", duration=index.duration, size=index.size, video=video, audio=audio)
 
 

@@ -64,7 +64,9 @@ def describe(container: InputContainer) -> dict[str, Any]:
     """Collect the first real picture, every sound, the length. Raises Unreadable."""
     covers = av.stream.Disposition.attached_pic | av.stream.Disposition.still_image
     pictures = [s for s in container.streams.video if not s.disposition & covers and s.codec_context is not None]
-    sounds = [s for s in container.streams.audio if s.codec_context is not None]
+    sounds = [(n, s) for n, s in enumerate(container.streams.audio) if s.codec_context is not None]
+    # Those that players should choose first in front.
+    sounds.sort(key=lambda numbered: not numbered[1].disposition & av.stream.Disposition.default)
     if not pictures and not sounds:
         raise Unreadable("The file has neither picture nor sound.")
     duration = length(container)
@@ -74,7 +76,7 @@ def describe(container: InputContainer) -> dict[str, Any]:
         "container": container.format.name.split(",")[0],
         "duration": duration,
         "video": picture(container, pictures[0]) if pictures else None,
-        "audio": [sound(stream) for stream in sounds],
+        "audio": [sound(stream) | {"number": number} for number, stream in sounds],
     }
 
 

@@ -5,11 +5,22 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from reelkit.interfaces.media import Probe, Rung
+from reelkit.interfaces.media import AudioStream, Rung
 
 from reelkit_ffmpeg.settings import Settings
 
-__all__ = ["KEY_FRAME_SECONDS", "audio_output", "image_output", "key_frame_arguments", "largest", "video_output"]
+__all__ = [
+    "FRAGMENTED",
+    "KEY_FRAME_SECONDS",
+    "QUIET",
+    "audio_output",
+    "audio_rate",
+    "image_output",
+    "key_frame_arguments",
+    "largest",
+    "stereo",
+    "video_output",
+]
 
 KEY_FRAME_SECONDS = 2
 """Distance of key frames where no copied rendition sets it."""
@@ -17,10 +28,10 @@ KEY_FRAME_SECONDS = 2
 _LONGEST_ARGUMENT = 100_000
 """Linux takes 128 KiB an argument."""
 
-_QUIET = ("-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn")
+QUIET = ("-map_metadata", "-1", "-map_chapters", "-1", "-sn", "-dn")
 """Titles, places and chapters of the upload stay out of what is published."""
 
-_FRAGMENTED = "+frag_keyframe+delay_moov+default_base_moof"
+FRAGMENTED = "+frag_keyframe+delay_moov+default_base_moof"
 
 
 def key_frame_arguments(key_frames: tuple[float, ...], folder: Path) -> list[str]:
@@ -42,33 +53,41 @@ def key_frame_arguments(key_frames: tuple[float, ...], folder: Path) -> list[str
 def video_output(label: str, rung: Rung, forced: list[str], settings: Settings, path: Path) -> list[str]:
     """Return the arguments of one rung: H.264 with a fragment a key frame, frame times as they were decoded."""
     return [
-        *("-map", f"[{label}]", *_QUIET, "-an"),
+        *("-map", f"[{label}]", *QUIET, "-an"),
         *("-c:v", "libx264", "-preset", settings.preset, "-crf", str(settings.crf), "-profile:v", "high"),
         *("-maxrate", str(rung.max_rate), "-bufsize", str(rung.max_rate * 2)),
         *("-g", "99999", "-keyint_min", "99999", "-sc_threshold", "0", *forced),
         *("-threads:v", str(settings.encoder_threads)),
         # Every size keeps the source's own times, in its own clock, so that renditions switch on the same frame.
         *("-fps_mode", "vfr", "-enc_time_base", "filter"),
-        *("-f", "mp4", "-movflags", _FRAGMENTED, f"file:{path}"),
+        *("-f", "mp4", "-movflags", FRAGMENTED, f"file:{path}"),
     ]
 
 
-def audio_output(probe: Probe, settings: Settings, path: Path) -> list[str]:
-    """Return the arguments of the sound: the first stream as AAC stereo, silence where it has gaps."""
-    rate = probe.audio[0].sample_rate
+def audio_output(stream: AudioStream, settings: Settings, path: Path) -> list[str]:
+    """Return the arguments of one sound: AAC stereo, silence where it has gaps."""
     return [
-        *("-map", "0:a:0", *_QUIET, "-vn"),
-        *("-af", "aresample=async=1:first_pts=0,aformat=channel_layouts=stereo"),
-        *("-c:a", "aac", "-b:a", str(settings.audio_bit_rate), "-ar", str(rate if rate in (44100, 48000) else 48000)),
-        *("-f", "mp4", "-movflags", _FRAGMENTED, "-frag_duration", "2000000", f"file:{path}"),
+        *("-map", f"0:a:{stream.number}", *QUIET, "-vn", "-af", stereo(audio_rate(stream))),
+        *("-c:a", "aac", "-b:a", str(settings.audio_bit_rate)),
+        *("-f", "mp4", "-movflags", FRAGMENTED, "-frag_duration", "2000000", f"file:{path}"),
     ]
+
+
+def audio_rate(stream: AudioStream) -> int:
+    """Return the samples a second of what becomes of a sound."""
+    return stream.sample_rate if stream.sample_rate in (44100, 48000) else 48000
+
+
+def stereo(rate: int) -> str:
+    """Return the filters that every sound goes through. rate: Hz."""
+    return f"aresample={rate}:async=1:first_pts=0,aformat=channel_layouts=stereo"
 
 
 def image_output(label: str, path: Path, *, one: bool) -> list[str]:
     """Return the arguments of a JPEG, or of numbered ones."""
     count = ["-frames:v", "1", "-update", "1"] if one else []
     return [
-        *("-map", f"[{label}]", *_QUIET, "-an", *count),
+        *("-map", f"[{label}]", *QUIET, "-an", *count),
         *("-c:v", "mjpeg", "-threads:v", "1", "-q:v", "4", "-fps_mode", "passthrough"),
         *("-f", "image2", f"file:{path}"),
     ]

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing
 
 import reelkit
 from reelkit.interfaces.media import VideoStream
-from reelkit.interfaces.transcoder import DraftSegment, DraftTask, TranscodeFailed
+from reelkit.interfaces.transcoder import DraftSegment, DraftTask, SoundTask, TranscodeFailed
 
-from reelkit_ffmpeg.arguments import KEY_FRAME_SECONDS, largest
+from reelkit_ffmpeg.arguments import KEY_FRAME_SECONDS, largest, stereo
 from reelkit_ffmpeg.fragments import fragments, seconds
 from reelkit_ffmpeg.graph import mended, scaled
 from reelkit_ffmpeg.process import input_of, started, succeeded
 from reelkit_ffmpeg.settings import Settings
 
-__all__ = ["draft"]
+__all__ = ["draft", "pieces"]
 
 
 async def draft(task: DraftTask, settings: Settings, tell: Callable[[float], None]) -> AsyncIterator[DraftSegment]:
@@ -23,13 +24,30 @@ async def draft(task: DraftTask, settings: Settings, tell: Callable[[float], Non
     video = task.probe.video
     if video is None:
         raise TranscodeFailed("The file has no picture.")
+    async with aclosing(pieces(_arguments(task, video, settings), task, task.probe.duration, settings, tell)) as made:
+        async for segment in made:
+            yield segment
+    tell(1.0)
+
+
+async def pieces(
+    arguments: Sequence[str],
+    task: DraftTask | SoundTask,
+    duration: float,
+    settings: Settings,
+    tell: Callable[[float], None],
+) -> AsyncGenerator[DraftSegment]:
+    """Yield what an ffmpeg writes to stdout, cut into its init segment and its fragments, each the moment it is whole.
+
+    duration: seconds that are to come. Raises TranscodeFailed, Interrupted, OSError.
+    """
     async with started(
-        _arguments(task, video, settings),
+        arguments,
         settings,
         task.source,
         task.folder,
         task.probe,
-        largest=largest((task.rung,), task.probe.duration),
+        largest=largest((task.rung,) if isinstance(task, DraftTask) else (), task.probe.duration),
         # Somebody may be waiting for it: behind the web server, before the ladders.
         niceness=settings.niceness // 2,
     ) as process:
@@ -47,7 +65,7 @@ async def draft(task: DraftTask, settings: Settings, tell: Callable[[float], Non
                 path = task.folder / ("init.mp4" if number == 0 else f"{number}.m4s")
                 await asyncio.to_thread(path.write_bytes, piece)
                 yield DraftSegment(number=number, path=path, duration=duration)
-                tell(min(reached / max(task.probe.duration, 0.001), 0.99))
+                tell(min(reached / max(duration, 0.001), 0.99))
                 number += 1
             await succeeded(process, await last_words)
         except TimeoutError:
@@ -56,17 +74,16 @@ async def draft(task: DraftTask, settings: Settings, tell: Callable[[float], Non
         finally:
             last_words.cancel()
     if number < 2:
-        raise TranscodeFailed("No picture could be decoded; the file may be damaged.")
-    tell(1.0)
+        raise TranscodeFailed("Nothing could be decoded; the file may be damaged.")
 
 
 def _arguments(task: DraftTask, video: VideoStream, settings: Settings) -> list[str]:
     rung = task.rung
     chain = [*mended(video, exact=False, width=rung.width, height=rung.height), *scaled(rung)]
-    sound = [
-        *("-map", "0:a:0", "-af", "aresample=async=1:first_pts=0,aformat=channel_layouts=stereo"),
-        *("-c:a", "aac", "-b:a", "96k", "-ar", "48000"),
-    ]
+    sound = []
+    if task.probe.audio:
+        # Muxed with the picture there is room for one.
+        sound = ["-map", f"0:a:{task.probe.audio[0].number}", "-af", stereo(48000), "-c:a", "aac", "-b:a", "96k"]
     return [
         *input_of(task.source, settings),
         *("-filter_complex", f"[0:V:0]{','.join(chain)}[v]", "-filter_complex_threads", str(settings.threads)),
@@ -77,6 +94,6 @@ def _arguments(task: DraftTask, video: VideoStream, settings: Settings) -> list[
         *("-g", "99999", "-keyint_min", "99999", "-sc_threshold", "0"),
         *("-force_key_frames", f"expr:gte(t,n_forced*{KEY_FRAME_SECONDS})"),
         *("-threads:v", str(settings.threads), "-fps_mode", "vfr", "-enc_time_base", "filter"),
-        *(sound if task.probe.audio else ()),
+        *sound,
         *("-f", "mp4", "-movflags", "+frag_keyframe+delay_moov+default_base_moof+skip_trailer", "pipe:1"),
     ]

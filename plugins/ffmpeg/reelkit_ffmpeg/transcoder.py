@@ -7,7 +7,16 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from reelkit.interfaces.media import Probe
-from reelkit.interfaces.transcoder import CutTask, DraftSegment, DraftTask, Output, Outputs, TranscodeFailed, TranscodeTask
+from reelkit.interfaces.transcoder import (
+    CutTask,
+    DraftSegment,
+    DraftTask,
+    Output,
+    Outputs,
+    SoundTask,
+    TranscodeFailed,
+    TranscodeTask,
+)
 
 from reelkit_ffmpeg.arguments import audio_output, image_output, key_frame_arguments, largest, video_output
 from reelkit_ffmpeg.cutting import cut
@@ -15,13 +24,14 @@ from reelkit_ffmpeg.draft import draft
 from reelkit_ffmpeg.graph import graph
 from reelkit_ffmpeg.process import encode, input_of, started
 from reelkit_ffmpeg.settings import Settings
+from reelkit_ffmpeg.sound import sound
 from reelkit_ffmpeg.storyboard import Storyboard, storyboard_of, webvtt
 
 __all__ = ["FfmpegTranscoder"]
 
 
 class FfmpegTranscoder:
-    """Implements reelkit.interfaces.transcoder.Transcoder and Cuts."""
+    """Implements reelkit.interfaces.transcoder.Transcoder, Cuts and Sounds."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         """Raises FileNotFoundError when there is no ffmpeg."""
@@ -56,6 +66,10 @@ class FfmpegTranscoder:
         """Yield a draft as it grows. Raises TranscodeFailed; Interrupted and OSError when trying again may work."""
         return draft(task, self.settings, progress)
 
+    def sound(self, task: SoundTask, progress: Callable[[float], None]) -> AsyncIterator[DraftSegment]:
+        """Yield a sound as it grows. Raises TranscodeFailed; Interrupted and OSError when trying again may work."""
+        return sound(task, self.settings, progress)
+
     async def cut(self, task: CutTask, progress: Callable[[float], None]) -> Path:
         """Write a part of a source. Raises TranscodeFailed; Interrupted and OSError when trying again may work."""
         return await cut(task, self.settings, progress)
@@ -72,7 +86,8 @@ class _Plan:
         self.board: Storyboard | None = None
         if task.storyboard and self.video is not None:
             self.board = storyboard_of(self.video, task.probe.duration)
-        self.audio = task.folder / "audio.mp4" if task.ladder.audio == "encode" else None
+        streams = {stream.number: stream for stream in task.probe.audio}
+        self.sounds = [(streams[number], task.folder / f"audio-{number}.mp4") for number in task.ladder.sounds]
 
     def rendition(self, name: str) -> Path:
         return self.task.folder / f"{name}.mp4"
@@ -80,9 +95,9 @@ class _Plan:
     def arguments(self, settings: Settings) -> list[str]:
         """Return ffmpeg's arguments; none when there is nothing to do. Blocking."""
         task, rungs, exact = self.task, self.task.ladder.rungs, self.task.ladder.copy_video
-        if not (rungs or self.audio or self.poster or self.board):
+        if not (rungs or self.sounds or self.poster or self.board):
             return []
-        only_images = not rungs and not self.audio
+        only_images = not rungs and not self.sounds
         pictures = self.video is not None and (rungs or self.poster or self.board)
         arguments = [] if pictures else ["-progress", "pipe:1", "-stats_period", "0.25"]
         if exact:
@@ -95,8 +110,8 @@ class _Plan:
         forced = key_frame_arguments(task.ladder.key_frames, task.folder)
         for number, rung in enumerate(rungs):
             arguments += video_output(f"v{number}", rung, forced, settings, self.rendition(rung.name))
-        if self.audio is not None:
-            arguments += audio_output(task.probe, settings, self.audio)
+        for stream, path in self.sounds:
+            arguments += audio_output(stream, settings, path)
         if self.poster is not None:
             arguments += image_output("poster", self.poster, one=True)
         if self.board is not None:
@@ -107,7 +122,8 @@ class _Plan:
         """Collect what was made and write the WebVTT. Blocking. Raises TranscodeFailed when a rendition is missing."""
         task = self.task
         renditions = tuple(Output(path=self.rendition(rung.name), rung=rung) for rung in task.ladder.rungs)
-        for made in (*(output.path for output in renditions), *([self.audio] if self.audio else [])):
+        sounds = tuple(path for _, path in self.sounds)
+        for made in (*(output.path for output in renditions), *sounds):
             if not made.exists() or made.stat().st_size == 0:
                 raise TranscodeFailed("No picture or sound could be decoded; the file may be damaged.")
         sheets = sorted(task.folder.glob("storyboard-*.jpg"))
@@ -117,4 +133,4 @@ class _Plan:
             listing.write_text(webvtt(self.board, names, task.probe.duration), encoding="utf-8")
             sheets.append(listing)
         poster = self.poster if self.poster is not None and self.poster.exists() else None
-        return Outputs(renditions=renditions, audio=self.audio, poster=poster, storyboard=tuple(sheets))
+        return Outputs(renditions=renditions, sounds=sounds, poster=poster, storyboard=tuple(sheets))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import imageio_ffmpeg
 import pytest
 from reelkit.catalog import sources, videos
+from reelkit.catalog.checksums import Checksum
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.sources import Source
 from reelkit.catalog.videos import NewVideo
@@ -85,9 +87,10 @@ async def put_source(runtime: Runtime, path: Path) -> Source:
     video = await videos.create(scope, NewVideo(title="A video"))
     source = await sources.begin(scope, video.video_id, path.name)
     assert isinstance(source, Source)
-    content = path.read_bytes()
+    checksum = Checksum()
+    checksum.update(path.read_bytes())
     await store_file(runtime.storage, source.storage_key, path)
-    assert await sources.uploaded(scope, source, len(content), hashlib.sha256(content).hexdigest())
+    assert await sources.uploaded(scope, source, checksum.size, str(checksum))
     found = await sources.for_video(scope, video.video_id)
     assert found is not None
     return found
@@ -126,3 +129,14 @@ def keys(runtime: Runtime) -> Callable[[], Awaitable[list[str]]]:
         return sorted([stored.key async for stored in runtime.storage.list("")])
 
     return every
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> Callable[..., None]:
+    """Run ffmpeg: ffmpeg("-i", path, …)."""
+
+    def run(*arguments: str | Path) -> None:
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y", *map(str, arguments)]
+        subprocess.run(command, check=True)
+
+    return run

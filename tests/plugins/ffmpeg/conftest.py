@@ -56,7 +56,8 @@ def encode(transcoder: FfmpegTranscoder, tmp_path: Path) -> Callable[..., Awaita
         path: Path, *, key_frames: list[float] | None = None, images: bool = True, folder: str = "made"
     ) -> tuple[Probe, Ladder, Outputs]:
         found = await probe(path)
-        ladder = plan(found, key_frames, copyable=key_frames is not None)
+        copied = [stream.number for stream in found.audio]
+        ladder = plan(found, key_frames, copyable=key_frames is not None, copied_sounds=copied)
         (tmp_path / folder).mkdir()
         task = TranscodeTask(path, found, ladder, tmp_path / folder, poster=images, storyboard=images)
         return found, ladder, await transcoder.run(task, lambda _: None)

@@ -76,10 +76,9 @@ async def test_sound_that_is_encoded_keeps_the_clock_of_a_copied_picture(
     original = await packager_of(tmp_path / "six.mp4")
     cuts = [float(original.origin) + time for time in original.cut_times[:-1]]
     _, ladder, outputs = await encode(tmp_path / "six.mp4", key_frames=cuts, images=False)
-    assert (ladder.copy_video, ladder.audio) == (True, "encode")
-    assert outputs.audio is not None
+    assert (ladder.copy_video, ladder.sounds) == (True, (0,))
     rung = await packager_of(outputs.renditions[0].path)
-    sound = await packager_of(outputs.audio)
+    sound = await packager_of(outputs.sounds[0])
     assert float(original.origin) == pytest.approx(0.7, abs=0.05)
     assert float(rung.origin) == pytest.approx(float(original.origin), abs=1e-4)
     placed = Packager(sound.index, origin=original.origin, cuts=original.cut_times)
@@ -97,7 +96,7 @@ async def test_a_list_of_key_frames_that_is_too_long_for_an_argument_goes_throug
     arguments = key_frame_arguments(times, tmp_path)
     assert arguments[0] == "-/force_key_frames"
     assert all(len(word) < 128 * 1024 for word in arguments)
-    ladder = Ladder(rungs=(Rung("240p", 320, 180, 400_000),), copy_video=True, audio="copy", key_frames=times)
+    ladder = Ladder(rungs=(Rung("240p", 320, 180, 400_000),), copy_video=True, key_frames=times)
     (tmp_path / "made").mkdir()
     task = TranscodeTask(sample_h264, found, ladder, tmp_path / "made", poster=False, storyboard=False)
     outputs = await transcoder.run(task, lambda _: None)

@@ -59,9 +59,9 @@ async def test_other_formats_become_a_ladder(options: dict[str, Any], sample: Sa
         assert made.audio == ()
         assert decoded(output.path)[0] == pytest.approx(150, abs=2)
         assert key_frames(output.path) == pytest.approx([0, 2, 4], abs=0.07)
-    assert (outputs.audio is not None) == bool(found.audio)
-    if outputs.audio is not None:
-        sound = await probe(outputs.audio)
+    assert len(outputs.sounds) == len(found.audio)
+    for path in outputs.sounds:
+        sound = await probe(path)
         assert [(stream.codec, stream.channels) for stream in sound.audio] == [("aac", 2)]
         assert sound.duration == pytest.approx(5, abs=0.15)
 
@@ -140,8 +140,7 @@ async def test_sound_alone_becomes_aac(sample: SampleMaker, encode: Encode) -> N
     _, ladder, outputs = await encode(sample(duration=3, video=None, audio="libmp3lame", container="mp3"))
     assert ladder.rungs == ()
     assert (outputs.renditions, outputs.poster, outputs.storyboard) == ((), None, ())
-    assert outputs.audio is not None
-    assert (await probe(outputs.audio)).duration == pytest.approx(3, abs=0.1)
+    assert (await probe(outputs.sounds[0])).duration == pytest.approx(3, abs=0.1)
 
 
 async def test_names_and_places_of_the_upload_are_not_published(
@@ -150,8 +149,7 @@ async def test_names_and_places_of_the_upload_are_not_published(
     secret = ("-metadata", "title=canary", "-metadata", "location=canary", "-metadata:s:v", "title=canary")
     ffmpeg("-i", sample_h264, "-t", "1", "-c:v", "copy", "-c:a", "flac", *secret, tmp_path / "tagged.mkv")
     _, _, outputs = await encode(tmp_path / "tagged.mkv")
-    assert outputs.audio is not None
-    for path in (outputs.renditions[0].path, outputs.audio, outputs.poster):
+    for path in (outputs.renditions[0].path, *outputs.sounds, outputs.poster):
         assert path is not None
         assert b"canary" not in path.read_bytes()
 
@@ -180,8 +178,8 @@ async def test_a_poster_is_not_the_black_of_a_fade(sample: SampleMaker, encode: 
 
 async def test_a_copy_without_rungs_only_gets_images(sample_h264: Path, encode: Encode) -> None:
     _, ladder, outputs = await encode(sample_h264, key_frames=[0, 4, 8])
-    assert (ladder.rungs, ladder.audio) == ((), "copy")
-    assert (outputs.renditions, outputs.audio) == ((), None)
+    assert (ladder.rungs, ladder.sounds) == ((), ())
+    assert (outputs.renditions, outputs.sounds) == ((), ())
     assert outputs.poster is not None
     assert len(outputs.storyboard) == 2
 
@@ -223,7 +221,7 @@ def claimed(duration: float = 10.0, *, sound: bool = True) -> Probe:
     return Probe(container="mov", duration=duration, size=1000, video=video, audio=audio)
 
 
-SMALL = Ladder(rungs=(Rung("240p", 320, 180, 400_000),), copy_video=False, audio="encode")
+SMALL = Ladder(rungs=(Rung("240p", 320, 180, 400_000),), copy_video=False, sounds=(0,))
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,7 @@ def statements(engine: Literal["sqlite", "postgres"]) -> Sequence[str]:
             source_id {text} NOT NULL,
             kind {text} NOT NULL CHECK (kind IN ('copy', 'encoded', 'audio', 'draft')),
             quality {text} NOT NULL,
+            track BIGINT NOT NULL,
             status {text} NOT NULL CHECK (status IN ('waiting', 'encoding', 'encoded', 'failed')),
             width BIGINT NOT NULL,
             height BIGINT NOT NULL,
@@ -117,7 +118,7 @@ def statements(engine: Literal["sqlite", "postgres"]) -> Sequence[str]:
             failure {text},
             created_at TIMESTAMPTZ NOT NULL,
             encoded_at TIMESTAMPTZ,
-            UNIQUE (source_id, kind, quality),
+            UNIQUE (source_id, kind, quality, track),
             UNIQUE (project, environment, id),
             FOREIGN KEY (project, environment, source_id) REFERENCES source (project, environment, id) ON DELETE CASCADE
         )""",

@@ -9,6 +9,7 @@ from functools import cached_property
 import msgspec
 
 from reelkit.media.mp4.index import MediaIndex
+from reelkit.media.mp4.samples import UInt32s
 from reelkit.media.mp4.segments import LONGEST, audio_cuts, key_frames, longest_gop, video_cuts
 from reelkit.media.mp4.timeline import Placed, place_audio, place_video
 from reelkit.media.mp4.tracks import Track
@@ -88,6 +89,11 @@ class Packager:
         played = [track for track in found if track.codecs in _PLAYED_EVERYWHERE]
         return tuple(sorted(played or found, key=lambda track: not track.enabled))
 
+    @property
+    def heard(self) -> tuple[Track, ...]:
+        """The sound tracks that every browser plays as they are, those that players should choose first in front."""
+        return tuple(track for track in self.audio_tracks if track.codecs in _PLAYED_EVERYWHERE)
+
     @cached_property
     def can_package(self) -> str | None:
         """Why the file cannot be played from copied bytes, as a sentence for people; None when it can.
@@ -99,7 +105,7 @@ class Packager:
         sounds = [track for track in self.index.tracks if track.kind == "audio"]
         if sounds and not self.audio_tracks:
             return self.refusal(sounds[0])
-        if sounds and self.audio_tracks[0].codecs not in _PLAYED_EVERYWHERE:
+        if sounds and not self.heard:
             return f"Not every browser plays the sound ({self.audio_tracks[0].codec})."
         return None if self.index.tracks else "The file has neither picture nor sound."
 
@@ -144,13 +150,27 @@ class Packager:
     def segment(self, track: Track, number: int) -> SegmentPlan:
         """Plan one segment, from 0. Raises ValueError when the track cannot be packaged, IndexError beyond the last."""
         cut = self._package(track)
-        if not 0 <= number < len(cut.firsts):
-            raise IndexError(f"{track.name} has {len(cut.firsts)} segments, not a segment {number}.")
-        start = cut.firsts[number]
-        stop = cut.firsts[number + 1] if number + 1 < len(cut.firsts) else cut.placed.stop
+        start, stop = self.samples(track, number)
         head = segment_head(cut.placed, number, start, stop, picture=track.kind == "video")
         samples = cut.placed.samples
         return SegmentPlan(head, samples.ranges(start, stop), len(head) + int(samples.ends[stop] - samples.ends[start]))
+
+    def samples(self, track: Track, number: int) -> tuple[int, int]:
+        """Return which samples of a track a segment holds: first <= i < stop. Raises as `segment` does."""
+        cut = self._package(track)
+        if not 0 <= number < len(cut.firsts):
+            raise IndexError(f"{track.name} has {len(cut.firsts)} segments, not a segment {number}.")
+        return cut.firsts[number], cut.firsts[number + 1] if number + 1 < len(cut.firsts) else cut.placed.stop
+
+    def head(self, track: Track, number: int, sizes: UInt32s) -> bytes:
+        """Write what comes before the samples of a segment of sound whose index was made before its samples were.
+
+        sizes: bytes of every sample of the track; those of the segment are known by now. Raises as `segment` does.
+        """
+        start, stop = self.samples(track, number)
+        placed = self._package(track).placed
+        known = msgspec.structs.replace(placed.samples, sizes=sizes)
+        return segment_head(msgspec.structs.replace(placed, samples=known), number, start, stop, picture=False)
 
     def bandwidth(self, track: Track) -> tuple[int, int]:
         """Return the peak and the average bit rate of the segments of a track, in bits per second (RFC 8216, 4.1).

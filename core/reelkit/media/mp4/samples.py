@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAX_SAMPLES", "Samples", "merge_runs"]
+__all__ = ["MAX_SAMPLES", "Samples", "UInt32s", "merge_runs"]
 
 MAX_SAMPLES = 12_000_000
 """Of one file. 24 hours at 60 frames a second with one sound track have 9 million."""

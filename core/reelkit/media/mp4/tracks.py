@@ -20,7 +20,11 @@ __all__ = ["IDENTITY", "MovieHeader", "Track", "read_movie_header", "read_track"
 IDENTITY = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
 """The transformation matrix that changes nothing."""
 
-_MAC_ENGLISH = 0
+_MACINTOSH = (
+    "eng", "fra", "deu", "ita", "nld", "swe", "spa", "dan", "por", "nor", "heb", "jpn", "ara", "fin", "ell", "isl", "mlt",
+    "tur", "hrv", "zho", "urd", "hin", "tha", "kor", "lit", "pol", "hun", "est", "lav", "und", "fao", "fas", "rus", "zho",
+)  # fmt: skip
+"""The first of the Macintosh's languages, in the order of its Script Manager."""
 
 
 class MovieHeader(msgspec.Struct, frozen=True):
@@ -187,8 +191,8 @@ def _rate(count: int, timescale: int, units: int) -> tuple[int, int]:
 
 def _language(packed: int) -> str:
     """Unpack three 5-bit letters; QuickTime's numbers below 0x400 are languages of the Macintosh, 0 is English."""
-    if packed == _MAC_ENGLISH:
-        return "eng"
+    if packed < len(_MACINTOSH):
+        return _MACINTOSH[packed]
     letters = "".join(chr((packed >> shift & 31) + 0x60) for shift in (10, 5, 0))
     return letters if packed >= 0x400 and letters.isalpha() and letters.isascii() else "und"
 
