@@ -59,6 +59,7 @@ from reelkit.api.openapi import description_routes
 from reelkit.delivery import live_pictures
 from reelkit.delivery.asgi import App, Message, Receive, Scope, Send
 from reelkit.delivery.front import Front
+from reelkit.delivery.head import HeadAsGet
 from reelkit.delivery.library import Library
 from reelkit.delivery.logos import player_logo
 from reelkit.delivery.page_routes import page_routes
@@ -200,7 +201,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
         except Exception as error:
             plugins.blame(name, f"a route of it is refused: {error}")
     # Litestar's scopes are the same dictionaries under other types.
-    front = Front(cast("App", app))
+    front = Front(HeadAsGet(cast("App", app)))
     access_log = AccessLog(log_style)
     return ClientAddresses(Observed(_Started(front), measured, access_log), site.network.trusted_proxies)
 

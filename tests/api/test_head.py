@@ -1,0 +1,37 @@
+"""HEAD answers as GET does, without the body, wherever GET answers."""
+
+from __future__ import annotations
+
+import pytest
+from reelkit.testing.served import ServedSite
+
+VARYING = {
+    "content-security-policy",
+    "x-request-id",
+    "date",
+    "ratelimit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-retry-after",
+}
+
+
+@pytest.mark.parametrize(
+    "path", ["/videos?pageSize=1", "/videos/VIDEO", "/videos/viNobody", "/tags", "/healthz", "/embed/vod/VIDEO", "/nowhere"]
+)
+def test_head_is_get_without_its_body(site: ServedSite, path: str) -> None:
+    path = path.replace("VIDEO", site.new_video())
+    got, head = site.client.get(path), site.client.head(path)
+    assert head.status_code == got.status_code and head.content == b""
+    told = [{name: value for name, value in answer.headers.items() if name not in VARYING} for answer in (got, head)]
+    assert told[0] == told[1]
+
+
+def test_head_asks_for_a_key_where_get_does_and_counts_as_reading(site: ServedSite) -> None:
+    assert site.client.head("/videos", headers={"Authorization": ""}).status_code == 401
+    answer = site.client.head("/videos")
+    assert int(answer.headers["x-ratelimit-remaining"]) < int(answer.headers["x-ratelimit-limit"])
+
+
+def test_head_where_nothing_can_be_got_is_refused(site: ServedSite) -> None:
+    answer = site.client.head("/videos/viNobody/source")
+    assert (answer.status_code, answer.content) == (405, b"")
