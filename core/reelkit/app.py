@@ -36,8 +36,10 @@ from reelkit.api import (
     discarded,
     live_streams,
     parts_mending,
+    playback_policies,
     player_themes,
     sessions,
+    signed_urls,
     sources,
     summaries,
     tags,
@@ -97,6 +99,8 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     discarded.restore_video,
     thumbnails.upload_thumbnail,
     thumbnails.pick_thumbnail,
+    *playback_policies.HANDLERS,
+    signed_urls.sign_url,
     tags.list_tags,
     sources.upload_source,
     upload.upload_with_token,
@@ -163,6 +167,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
                     "readiness": Readiness.of(runtime),
                     "library": library,
                     "admission": admission,
+                    "countries": countries,
                 }
             )
             front.open(library, admission, streams, meter)

@@ -14,6 +14,9 @@ from reelkit.testing.served import ServedSite, served_site
 
 SETTINGS = '[playback]\nmode = "session"\n'
 
+WEB = httpx.Client(timeout=30)
+"""One for all: making each costs more than asking."""
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
@@ -46,14 +49,14 @@ def ready(site: ServedSite, file: Path, public: bool = True) -> str:
     site.wait(id, lambda status: bool(status["encoding"]["playable"]))
     deadline = time.monotonic() + 30
     base = f"{site.url}/vod/{id}"
-    while httpx.get(f"{base}/thumbnail.jpg?token={session_token(site)}").status_code != 200 and public:
+    while WEB.get(f"{base}/thumbnail.jpg?token={session_token(site)}").status_code != 200 and public:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     return id
 
 
 def session_token(site: ServedSite, key: str = "") -> str:
-    answer = httpx.post(f"{site.url}/api/auth", headers={"X-API-Key": key or site.key})
+    answer = WEB.post(f"{site.url}/api/auth", headers={"X-API-Key": key or site.key})
     assert answer.status_code == 200, answer.text
     return str(answer.json()["token"])
 
@@ -70,7 +73,7 @@ def everything_below(url: str, headers: dict[str, str] | None = None) -> dict[st
     while waiting:
         url = waiting.pop()
         if url not in found:
-            answer = httpx.get(url, headers=None if found else headers)
+            answer = WEB.get(url, headers=None if found else headers)
             found[url] = answer.status_code
             if "mpegurl" in answer.headers.get("content-type", ""):
                 waiting += links(answer)
@@ -92,11 +95,11 @@ def paths(site: ServedSite, video: str) -> list[str]:
 def test_nobody_plays_without_a_credential(site: ServedSite, paths: list[str]) -> None:
     for path in paths:
         for method in ("GET", "HEAD"):
-            answer = httpx.request(method, path)
+            answer = WEB.request(method, path)
             assert answer.status_code == 401, path
             assert answer.headers["www-authenticate"].startswith("Bearer")
         assert answer.headers["cache-control"] == "no-store"
-        assert httpx.get(path).json()["title"] == "Missing API key"
+        assert WEB.get(path).json()["title"] == "Missing API key"
 
 
 def test_each_sort_of_credential_opens_every_path_by_itself(site: ServedSite, paths: list[str]) -> None:
@@ -109,10 +112,10 @@ def test_each_sort_of_credential_opens_every_path_by_itself(site: ServedSite, pa
             {"Authorization": f"Bearer {site.key}"},
             {"Authorization": f"Bearer {access}"},
         ):
-            answer = httpx.get(path, headers=headers)
+            answer = WEB.get(path, headers=headers)
             assert answer.status_code == 200, (path, headers)
             assert answer.headers["cache-control"].startswith("private"), path
-        sent_on = httpx.get(path, params={"token": token}, follow_redirects=True)
+        sent_on = WEB.get(path, params={"token": token}, follow_redirects=True)
         assert sent_on.status_code == 200, path
         assert "source.mp4" not in path or "?avh=" in str(sent_on.url)
 
@@ -126,11 +129,11 @@ def test_a_token_in_the_address_of_the_manifest_plays_to_the_end(site: ServedSit
 
 def test_a_session_can_be_asked_for_by_itself(site: ServedSite, video: str) -> None:
     url = f"{site.url}/vod/{video}/session"
-    answer = httpx.get(url, headers={"X-Session-Token": session_token(site)})
+    answer = WEB.get(url, headers={"X-Session-Token": session_token(site)})
     assert answer.headers["cache-control"] == "private, no-store"
     session = answer.json()["session_token"]
-    assert httpx.get(f"{site.url}/vod/{video}/hls/manifest.m3u8?avh={session}").status_code == 200
-    assert httpx.get(url).status_code == 401
+    assert WEB.get(f"{site.url}/vod/{video}/hls/manifest.m3u8?avh={session}").status_code == 200
+    assert WEB.get(url).status_code == 401
 
 
 def test_a_tier_that_may_not_stream_gets_403_whichever_way_it_comes(
@@ -138,7 +141,7 @@ def test_a_tier_that_may_not_stream_gets_403_whichever_way_it_comes(
 ) -> None:
     key = keys["public"]
     token = session_token(site, key)
-    access = httpx.post(f"{site.url}/auth/api-key", json={"apiKey": key}).json()["access_token"]
+    access = WEB.post(f"{site.url}/auth/api-key", json={"apiKey": key}).json()["access_token"]
     for path in paths:
         for headers in (
             {"X-API-Key": key},
@@ -147,13 +150,13 @@ def test_a_tier_that_may_not_stream_gets_403_whichever_way_it_comes(
             {"X-Session-Token": token},
         ):
             for method in ("GET", "HEAD"):
-                assert httpx.request(method, path, headers=headers).status_code == 403, (path, headers)
-            assert httpx.get(path, headers=headers).json()["title"] == "Access denied"
-        assert httpx.get(path, params={"token": token}).status_code == 403
+                assert WEB.request(method, path, headers=headers).status_code == 403, (path, headers)
+            assert WEB.get(path, headers=headers).json()["title"] == "Access denied"
+        assert WEB.get(path, params={"token": token}).status_code == 403
         # A good one does not make up for it.
         both = {"X-API-Key": key, "X-Session-Token": session_token(site)}
-        assert httpx.get(path, params={"token": session_token(site)}, headers={"X-API-Key": key}).status_code == 403
-        assert httpx.get(path, headers=both).status_code == 403
+        assert WEB.get(path, params={"token": session_token(site)}, headers={"X-API-Key": key}).status_code == 403
+        assert WEB.get(path, headers=both).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -197,68 +200,68 @@ def test_what_is_not_quite_a_credential_opens_nothing(
     known = {"session": session_token(site), "access": access, "key": site.key, "other": session, **keys}
     given = {name: value.format(**known) for name, value in headers.items()}
     url = f"{site.url}/vod/{video}/hls/manifest.m3u8"
-    answer = httpx.get(url, headers=given, params=None if not query else httpx.QueryParams(query.format(**known)))
+    answer = WEB.get(url, headers=given, params=None if not query else httpx.QueryParams(query.format(**known)))
     assert answer.status_code == status, answer.text
     assert not title or answer.json()["title"] == title
 
 
 def test_the_first_of_doubled_headers_counts(site: ServedSite, video: str) -> None:
     url = f"{site.url}/vod/{video}/hls/manifest.m3u8"
-    assert httpx.get(url, headers=[("X-API-Key", site.key), ("X-API-Key", "x")]).status_code == 200
-    assert httpx.get(url, headers=[("X-API-Key", "x"), ("X-API-Key", site.key)]).status_code == 401
+    assert WEB.get(url, headers=[("X-API-Key", site.key), ("X-API-Key", "x")]).status_code == 200
+    assert WEB.get(url, headers=[("X-API-Key", "x"), ("X-API-Key", site.key)]).status_code == 401
 
 
 def test_a_revoked_key_ends_what_it_opened_within_five_seconds(site: ServedSite, video: str, sample_h264: Path) -> None:
     made = site.command("keys", "create", "--name", "leaves")
     key = made.strip()
     secret = ready(site, sample_h264, public=False)
-    assets = httpx.get(f"{site.url}/videos/{secret}", headers={"X-API-Key": key}).json()["assets"]
+    assets = WEB.get(f"{site.url}/videos/{secret}", headers={"X-API-Key": key}).json()["assets"]
     opened = everything_below(f"{site.url}/vod/{video}/hls/manifest.m3u8?token={session_token(site, key)}")
     assert set(opened.values()) == {200}
     private = everything_below(assets["hls"])
     assert set(private.values()) == {200}
-    unused = httpx.get(f"{site.url}/videos/{secret}", headers={"X-API-Key": key}).json()["assets"]["hls"]
+    unused = WEB.get(f"{site.url}/videos/{secret}", headers={"X-API-Key": key}).json()["assets"]["hls"]
     id = next(line.split()[0] for line in site.command("keys", "list").splitlines() if key[:12] in line)
     site.command("keys", "revoke", id)
     time.sleep(5)
     for url in list(opened)[1:]:
-        assert httpx.get(url).status_code == 401, url
+        assert WEB.get(url).status_code == 401, url
     for url in list(private)[1:]:
-        assert httpx.get(url).status_code == 404, url
-    assert httpx.get(unused).status_code == 404
+        assert WEB.get(url).status_code == 404, url
+    assert WEB.get(unused).status_code == 404
 
 
 def test_a_private_video_needs_its_own_token(site: ServedSite, sample_h264: Path, keys: dict[str, str]) -> None:
     id = ready(site, sample_h264, public=False)
     url = f"{site.url}/vod/{id}/hls/manifest.m3u8"
     for headers in ({}, {"X-Session-Token": session_token(site)}, {"X-API-Key": site.key}):
-        assert httpx.get(url, headers=headers).status_code == 404
+        assert WEB.get(url, headers=headers).status_code == 404
     # The owner's own credential is told why, nobody else's.
-    assert httpx.get(url, headers={"X-API-Key": keys["public"]}).status_code == 403
-    assert httpx.get(url, headers={"X-API-Key": keys["elsewhere"]}).status_code == 404
-    assets = httpx.get(f"{site.url}/videos/{id}", headers={"X-API-Key": keys["public"]}).json()["assets"]
-    assert httpx.get(assets["hls"]).status_code == 403
+    assert WEB.get(url, headers={"X-API-Key": keys["public"]}).status_code == 403
+    assert WEB.get(url, headers={"X-API-Key": keys["elsewhere"]}).status_code == 404
+    assets = WEB.get(f"{site.url}/videos/{id}", headers={"X-API-Key": keys["public"]}).json()["assets"]
+    assert WEB.get(assets["hls"]).status_code == 403
     found = everything_below(site.client.get(f"/videos/{id}").json()["assets"]["hls"])
     assert len(found) > 5 and set(found.values()) == {200}
 
 
 def test_the_embed_page_takes_a_session_token_and_plays(site: ServedSite, video: str, keys: dict[str, str]) -> None:
     page = f"{site.url}/embed/vod/{video}"
-    assert (httpx.get(page).status_code, "manifest" in httpx.get(page).text) == (401, False)
-    assert httpx.get(page, params={"token": "nonsense"}).status_code == 401
-    assert httpx.get(page, params={"token": session_token(site, keys["public"])}).status_code == 403
-    shown = httpx.get(page, params={"token": session_token(site)})
+    assert (WEB.get(page).status_code, "manifest" in WEB.get(page).text) == (401, False)
+    assert WEB.get(page, params={"token": "nonsense"}).status_code == 401
+    assert WEB.get(page, params={"token": session_token(site, keys["public"])}).status_code == 403
+    shown = WEB.get(page, params={"token": session_token(site)})
     assert shown.status_code == 200
     manifest = re.search(r'"manifest":"([^"]*)"', shown.text)
     poster = re.search(r'class="first-picture" src="([^"]*)"', shown.text)
     assert manifest is not None and poster is not None
     for address in (manifest[1], poster[1]):
-        assert httpx.get(site.url + address).status_code == 200
-    again = httpx.get(page, params={"avh": manifest[1].partition("avh=")[2]})
+        assert WEB.get(site.url + address).status_code == 200
+    again = WEB.get(page, params={"avh": manifest[1].partition("avh=")[2]})
     assert again.status_code == 200
 
 
 def test_pages_for_everybody_show_nothing(site: ServedSite, video: str) -> None:
     for page in (f"{site.url}/watch/{video}", f"{site.url}/"):
-        answer = httpx.get(page)
+        answer = WEB.get(page)
         assert video not in answer.text, page

@@ -34,7 +34,7 @@ class Countries:
 
     def of(self, address: str) -> str:
         """Return the two letters of a country; empty when nobody knows, or whoever knew has failed."""
-        if self._locators is not None and not self._locators:
+        if not address or (self._locators is not None and not self._locators):
             return ""
         now = self._clock()
         since, country = self._known.get(address, (now - SECONDS, ""))

@@ -15,11 +15,13 @@ from reelkit.api.captions import CaptionUpdate
 from reelkit.api.discarded import DiscardedUpdatePayload
 from reelkit.api.live_streams import NewLiveStreamPayload, UpdatedLiveStreamPayload
 from reelkit.api.player_themes import NewThemePayload, ThemePayload
+from reelkit.api.signed_urls import NewSignedUrl
 from reelkit.api.summaries import NewSummaryPayload, SummaryUpdatePayload
 from reelkit.api.thumbnails import PickPayload
 from reelkit.api.upload_tokens import NewUploadToken
 from reelkit.api.video_payloads import NewVideoPayload, VideoUpdatePayload
 from reelkit.api.webhooks import NewWebhookPayload
+from reelkit.interfaces.playback import PlaybackPolicy
 
 __all__ = ["ALSO_ANSWERS", "EMPTY", "FORMS", "HEADERS", "JSON_BODIES", "OPTIONAL_BODIES", "QUERIES"]
 
@@ -33,6 +35,8 @@ JSON_BODIES: dict[str, type[msgspec.Struct]] = {
     "PATCH-discarded-video": DiscardedUpdatePayload,
     "PATCH_videos-videoId-thumbnail": PickPayload,
     "POST_upload-tokens": NewUploadToken,
+    "PUT_videos-videoId-playback-policy": PlaybackPolicy,
+    "POST_videos-videoId-signed-urls": NewSignedUrl,
     "PATCH_videos-videoId-captions-language": CaptionUpdate,
     "POST_players": NewThemePayload,
     "PATCH_players-playerId": ThemePayload,
@@ -43,7 +47,7 @@ JSON_BODIES: dict[str, type[msgspec.Struct]] = {
     "PATCH_summaries-summaryId-source": SummaryUpdatePayload,
     "POST_api-access-requests": NewAccessRequest,
 }
-OPTIONAL_BODIES = frozenset({"POST_upload-tokens"})
+OPTIONAL_BODIES = frozenset({"POST_upload-tokens", "POST_videos-videoId-signed-urls"})
 
 TEXT: Schema = {"type": "string"}
 FILE: Schema = {"type": "string", "contentMediaType": "application/octet-stream"}
