@@ -113,6 +113,7 @@ READ = {
     "a query and no path": ("https://cdn.example.org?a=b", "https://cdn.example.org/?a=b"),
     "a fragment": ("https://cdn.example.org/a#b", "https://cdn.example.org/a"),
     "dot segments": ("https://cdn.example.org/live/../private/./a", "https://cdn.example.org/private/a"),
+    "dots at the end": ("https://cdn.example.org/live/a/..?x", "https://cdn.example.org/live/?x"),
     "dot segments above the top": ("https://cdn.example.org/../../a", "https://cdn.example.org/a"),
     "an international name": ("https://b\u00fccher.example/\u00fc", "https://xn--bcher-kva.example/%C3%BC"),
     "ideographic dots": ("https://cdn\u3002example\u3002org/", "https://cdn.example.org/"),
