@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from blake3 import blake3
 from reelkit.testing.played import Played
 from reelkit.testing.served import ServedSite
 
@@ -139,4 +139,4 @@ def test_the_checksum_is_that_of_the_file(serve: Callable[..., ServedSite], samp
 
     with sqlite3.connect(site.folder / "data" / "reelkit.sqlite") as database:
         rows = database.execute("SELECT checksum, size, filename FROM source").fetchall()
-    assert rows == [(hashlib.sha256(source.read_bytes()).hexdigest(), source.stat().st_size, source.name)]
+    assert rows == [(f"blake3:{blake3(source.read_bytes()).hexdigest()}", source.stat().st_size, source.name)]

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager, suppress
 import msgspec
 import structlog
 
-from reelkit.api.checksum import Checksum
 from reelkit.api.parts_open import discard, open_upload_in_parts
 from reelkit.api.parts_problems import PartAlreadySent, PartBusy, RangeMismatch, RangeOverlap
 from reelkit.api.parts_rules import SMALLEST, Piece, check_piece, check_size
@@ -17,6 +16,7 @@ from reelkit.api.parts_storage import multipart_of
 from reelkit.api.receiving import ClientGone, Upload
 from reelkit.api.sources_finish import look_into, storage_told
 from reelkit.catalog import parts, sources
+from reelkit.catalog.checksums import Checksum, composite
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.parts import Claim, InTheWay, PartialUpload, Standing, UploadPart
 from reelkit.catalog.videos import Video
@@ -88,11 +88,11 @@ async def _compare(piece: Piece, stored: UploadPart, upload: Upload) -> None:
 
 
 async def same_bytes(upload: AsyncIterable[bytes], size: int, checksum: str) -> bool:
-    """Read a stream to its end and tell whether it is as long as told, and of this SHA-256."""
+    """Read a stream to its end and tell whether it is as long as told, and has this checksum."""
     follow = Checksum()
     async for _ in follow.follow(_read_on(upload)):
         pass
-    return follow.size == size and follow.hexdigest() == checksum
+    return follow.size == size and str(follow) == checksum
 
 
 async def _read_on(upload: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
@@ -145,7 +145,7 @@ async def _store(runtime: Runtime, whole: PartialUpload, claim: Claim, piece: Pi
             await sources.remove(whole.scope, whole.source_id)
         raise UploadIncomplete(detail="The storage has forgotten the parts of this upload: begin again.") from None
     place = piece.start if piece.mode == "bytes" else None
-    part = UploadPart(number=piece.number, start=place, size=stored.size, tag=stored.tag, checksum=checksum.hexdigest())
+    part = UploadPart(number=piece.number, start=place, size=stored.size, tag=stored.tag, checksum=str(checksum))
 
     def check(stands: Standing) -> None:
         check_piece(piece, stands)
@@ -246,7 +246,7 @@ async def join(runtime: Runtime, upload: PartialUpload) -> bool:
             with storage_told(upload.id):
                 size = await complete(runtime, now, received)
             async with noting(runtime) as happened:
-                there = await parts.joined(scope, upload.id, source, size, parts.composite(received))
+                there = await parts.joined(scope, upload.id, source, size, composite(part.checksum for part in received))
                 if there and source is not None:
                     await happened(SourceUploaded(**facts(source), size=size))
             if not there:

@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl
 from litestar import Request, post
 
 from reelkit.access.principal import Principal
-from reelkit.api.checksum import Checksum
 from reelkit.api.parts import same_bytes, take_part
 from reelkit.api.parts_problems import ContentRangeAlreadyInitiated, RangeMismatch
 from reelkit.api.parts_rules import LARGEST, Piece, content_range
@@ -20,6 +19,7 @@ from reelkit.api.sources_finish import look_into, storage_told
 from reelkit.api.video_json import VideoJson, video_json
 from reelkit.api.videos import find_video
 from reelkit.catalog import sources
+from reelkit.catalog.checksums import Checksum
 from reelkit.catalog.sources import Source, SourceTaken
 from reelkit.catalog.videos import Video
 from reelkit.interfaces.event import SourceUploaded
@@ -110,7 +110,7 @@ async def _store(runtime: Runtime, source: Source, upload: Upload, size: int | N
             with storage_told(source.id):
                 stored = await runtime.storage.put(source.storage_key, chunks)
         async with noting(runtime) as happened:
-            there = await sources.uploaded(source.scope, source, stored.size, checksum.hexdigest())
+            there = await sources.uploaded(source.scope, source, stored.size, str(checksum))
             if there:
                 await happened(SourceUploaded(**facts(source), size=stored.size))
         if not there:

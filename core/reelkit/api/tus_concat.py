@@ -9,7 +9,6 @@ from contextlib import suppress
 import msgspec
 import structlog
 
-from reelkit.api.checksum import Checksum
 from reelkit.api.parts import kept_alive
 from reelkit.api.parts_open import forget
 from reelkit.api.parts_storage import multipart_of
@@ -17,6 +16,7 @@ from reelkit.api.sources_finish import look_into
 from reelkit.api.tus_headers import ids_of
 from reelkit.api.tus_problems import NotConcatenable
 from reelkit.catalog import parts, sources
+from reelkit.catalog.checksums import Checksum
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.parts import PartialUpload
 from reelkit.catalog.scope import Scope
@@ -91,7 +91,7 @@ async def concatenate(runtime: Runtime, final: PartialUpload) -> None:
                 async for _ in checksum.follow(runtime.storage.read(final.storage_key)):
                     pass
             async with noting(runtime) as happened:
-                there = await parts.joined(scope, final.id, source, size, checksum.hexdigest())
+                there = await parts.joined(scope, final.id, source, size, str(checksum))
                 if there:
                     await happened(SourceUploaded(**facts(source), size=size))
             if not there:

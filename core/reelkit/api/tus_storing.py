@@ -8,7 +8,6 @@ from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import suppress
 from typing import Any
 
-from reelkit.api.checksum import Checksum
 from reelkit.api.parts import kept_alive
 from reelkit.api.parts_rules import SMALLEST
 from reelkit.api.parts_storage import multipart_of
@@ -17,6 +16,7 @@ from reelkit.api.sources_finish import storage_told
 from reelkit.api.tus_headers import ALGORITHMS
 from reelkit.api.tus_problems import ChecksumMismatch, OffsetMismatch, TusTooLarge, UploadGone, UploadTaken
 from reelkit.catalog import parts, tus
+from reelkit.catalog.checksums import Checksum
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.parts import PartialUpload, UploadPart
 from reelkit.catalog.tus import offset_of
@@ -153,7 +153,7 @@ class _Appending:
                 offset=self._start,
             )
         self._unrecorded.append(
-            UploadPart(number=number, start=self._start, size=size, tag=stored.tag, checksum=checksum.hexdigest())
+            UploadPart(number=number, start=self._start, size=size, tag=stored.tag, checksum=str(checksum))
         )
         self._start += size
         self._tail = (None, 0)

@@ -28,7 +28,6 @@ from reelkit.catalog.parts_rows import (
     Standing,
     UploadPart,
     UploadRow,
-    composite,
     part_of,
     upload_of,
 )
@@ -44,7 +43,6 @@ __all__ = [
     "UploadPart",
     "begin",
     "claim",
-    "composite",
     "discard_unbegun",
     "for_source",
     "get",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -21,7 +19,6 @@ __all__ = [
     "Standing",
     "UploadPart",
     "UploadRow",
-    "composite",
     "part_of",
     "upload_of",
 ]
@@ -63,7 +60,7 @@ class PartialUpload(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UploadPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A part that is stored. start: its place in the file if known; size: bytes; checksum: SHA-256, hexadecimal."""
+    """A part that is stored. start: its place in the file if known; size: bytes; checksum: see `checksums`."""
 
     number: int
     start: int | None
@@ -147,12 +144,3 @@ def upload_of(row: dict[str, Any]) -> PartialUpload:
 def part_of(row: dict[str, Any]) -> UploadPart:
     """Return the part of a row that has a tag."""
     return UploadPart(**{name: row[name] for name in ("number", "start", "size", "tag", "checksum")})
-
-
-def composite(parts: Sequence[UploadPart]) -> str:
-    """Return the checksum of a file that came in parts: SHA-256 of the parts' SHA-256 digests in order, `-`, their number.
-
-    The SHA-256 of the whole would need every byte read once more, since parts come in any order.
-    """
-    digests = b"".join(bytes.fromhex(part.checksum) for part in parts)
-    return f"{hashlib.sha256(digests).hexdigest()}-{len(parts)}"

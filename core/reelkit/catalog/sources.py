@@ -37,9 +37,9 @@ STALE = timedelta(seconds=60)
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """The file of a video. size: bytes; checksum: SHA-256, hexadecimal; storage_key: where its bytes are or will be.
+    """The file of a video. size: bytes; checksum: see `checksums`; storage_key: where its bytes are or will be.
 
-    The checksum of a file that came in parts is a composite, told by its `-N`: see `parts.composite`.
+    The checksum of a file that came in parts is a composite, told by its `-N`.
     """
 
     id: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from reelkit.catalog import sources, videos, work
+from reelkit.catalog.checksums import Checksum
 from reelkit.catalog.sources import Source, SourceTaken
 from reelkit.catalog.videos import Video
 from reelkit.interfaces.event import SourceUploaded, VideoFailed
@@ -78,21 +78,17 @@ async def _begin(video: Video) -> Source | None:
 
 async def _bring(runtime: Runtime, job: JobContext, video: Video, source: Source) -> None:
     """Store the bytes and note that they are there. Raises PermanentFailure when trying again would not help."""
-    digest = hashlib.sha256()
+    checksum = Checksum()
     async with AsyncExitStack() as opened:
         await opened.enter_async_context(_beating(source))
         size, body = await _open(runtime, video, opened)
 
         async def followed() -> AsyncIterator[bytes]:
-            done = 0
-            async for chunk in body:
-                # In a thread: the hash of a megabyte takes longer than storing it, and the loop has viewers to serve.
-                await asyncio.to_thread(digest.update, chunk)
-                done += len(chunk)
+            async for chunk in checksum.follow(body):
                 if size:
-                    job.progress(min(done / size, 1.0))
+                    job.progress(min(checksum.size / size, 1.0))
                 yield chunk
-            if done == 0:
+            if checksum.size == 0:
                 raise PermanentFailure("There is nothing at the address: the file is empty.")
 
         try:
@@ -104,7 +100,7 @@ async def _bring(runtime: Runtime, job: JobContext, video: Video, source: Source
         except StorageFull as error:
             raise PermanentFailure("There is no room left for this file.") from error
     async with announcing(runtime) as happened:
-        there = await sources.uploaded(source.scope, source, stored.size, digest.hexdigest())
+        there = await sources.uploaded(source.scope, source, stored.size, str(checksum))
         if there:
             await happened(SourceUploaded(**facts(source), size=stored.size))
     if not there:

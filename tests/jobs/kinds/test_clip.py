@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 from reelkit.catalog import sources, videos, work
+from reelkit.catalog.checksums import Checksum
 from reelkit.catalog.playback import playback
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.sources import Source
@@ -38,8 +38,9 @@ async def put(runtime: Runtime, path: Path, scope: Scope, clip: Clip | None = No
     source = await sources.begin(scope, video.video_id, path.name)
     assert isinstance(source, Source)
     await store_file(runtime.storage, source.storage_key, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert await sources.uploaded(scope, source, path.stat().st_size, digest)
+    checksum = Checksum()
+    checksum.update(path.read_bytes())
+    assert await sources.uploaded(scope, source, checksum.size, str(checksum))
     return source
 
 
