@@ -6,6 +6,7 @@ import re
 from urllib.parse import unquote_to_bytes
 
 import msgspec
+
 from reelkit_streamproxy.patterns import normal_ip
 from reelkit_streamproxy.refusals import AddressRefused
 
@@ -14,6 +15,7 @@ __all__ = ["LONGEST", "Address", "parse_address"]
 LONGEST = 8192
 """Characters of an address, as it is sent."""
 
+_ENDS_IN_DOTS = re.compile(r"[^?#]*/\.{1,2}(?=[?#]|$)")
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 # UTF-8 that spells a character longer than it is: %c0%ae is a dot to some servers.
@@ -61,6 +63,9 @@ def parse_address(text: str | None, name: str = "url") -> Address:
 
     if not text:
         raise AddressRefused(name=name, detail="The URL is missing.")
+    if found := _ENDS_IN_DOTS.match(text):
+        # A folder (RFC 3986, 5.2.4), which the HTTP library would take for a file.
+        text = f"{found[0]}/{text[found.end() :]}"
     try:
         url = checked_url(text)
     except OutboundRefused as error:

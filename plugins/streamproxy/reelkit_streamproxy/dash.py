@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 from reelkit_streamproxy.addresses import Address, parse_address
 from reelkit_streamproxy.linking import Linker
 from reelkit_streamproxy.references import Foreign, Unreadable, escaped, resolve
-from reelkit_streamproxy.refusals import PlaylistRefused, Refusal
+from reelkit_streamproxy.refusals import AddressRefused, OriginNotAllowed, PlaylistRefused
 from reelkit_streamproxy.xml_patches import Document, local
 
 __all__ = ["rewrite"]
@@ -232,7 +232,7 @@ class _Changes:
             return self._link.refuse_uri(url, "The address climbs out of a folder that is not known yet.")
         try:
             return self._link.below(folder, up) + name
-        except Refusal as error:
+        except (AddressRefused, OriginNotAllowed) as error:
             return self._link.refuse(url, error)
 
     def _to_remote(self, text: str) -> str:

@@ -13,13 +13,11 @@ from reelkit_streamproxy.addresses import Address, parse_address
 from reelkit_streamproxy.hls_variables import expanded
 from reelkit_streamproxy.linking import Linker
 from reelkit_streamproxy.references import Foreign, Unreadable, escaped, resolve
-from reelkit_streamproxy.refusals import PlaylistRefused, Refusal
+from reelkit_streamproxy.refusals import AddressRefused, OriginNotAllowed, PlaylistRefused
 
-__all__ = ["MOST_LINES", "MOST_ODD", "rewrite"]
+__all__ = ["MOST_LINES", "rewrite"]
 
 MOST_LINES = 100_000
-MOST_ODD = 10_000
-"""Addresses that have to be read one by one, each some 60 µs; the lines of ordinary playlists share what is read."""
 
 # A reference that means the same to every reader: printable, nothing escaped that could be a dot, a slash or a control,
 # no dot segment at its end. `$` is the end of a line throughout. Escapes: %25 %2E %2F %5C %00-%1F %7F and long UTF-8.
@@ -48,7 +46,7 @@ _LINE = re.compile(
 _REFERENCE = re.compile(rb"(?:" + _BELOW + rb")|(" + _FOLDER + rb"|" + _RELATIVE + _IN_FOLDER + rb")(" + _NAME + rb")")
 
 _TAG = re.compile(rb"(#EXT[A-Z0-9-]*)(:?)(.*)")
-_ATTRIBUTE = re.compile(rb'(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]+)(\s*=\s*)(?:"([^"]*)"|([^",\s]*))')
+_ATTRIBUTE = re.compile(rb'(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]+)\s*=\s*(?:"([^"]*)"|([^",\s]*))')
 _URI_NAME = re.compile(rb"(?i)(?:.*UR[IL]|X-ASSET-LIST)")
 _ABSOLUTE = re.compile(rb"(?i)\s*(?:https?:)?//")
 _MASTER = re.compile(rb"^#EXT-X-(?:STREAM-INF|MEDIA|I-FRAME-STREAM-INF):", re.MULTILINE)
@@ -72,7 +70,9 @@ def rewrite(playlist: bytes, base: str, link: Linker, /) -> bytes:
     """
     page = parse_address(base, "base")
     text, defined = expanded(_plain(playlist), page, link.page.variables)
-    return _Rewriting(text, page, link, defined if _MASTER.search(text) else {}).result()
+    if defined and not _MASTER.search(text):
+        defined = {}
+    return _Rewriting(text, page, link, defined).result()
 
 
 def _plain(playlist: bytes) -> bytes:
@@ -105,7 +105,6 @@ class _Rewriting:
         self._link = link
         self._variables = variables
         self._folders: dict[bytes, bytes | None] = {}
-        self._odd = 0
 
     def result(self) -> bytes:
         below = None if self._variables else self._below(b"")
@@ -139,12 +138,12 @@ class _Rewriting:
             return tag + b":" + self._to(rest)
 
         def attribute(found: re.Match[bytes]) -> bytes:
-            name, equals, quoted, bare = found.groups()
+            name, quoted, bare = found.groups()
             value = bare if quoted is None else quoted
             if not value or not (_URI_NAME.fullmatch(name) or _ABSOLUTE.match(value)) or name == b"KEYFORMAT":
                 return found[0]
             made = self._to(value, tag)
-            return name + equals + (made if quoted is None else b'"' + made + b'"')
+            return name + b"=" + (made if quoted is None else b'"' + made + b'"')
 
         return tag + colon + _ATTRIBUTE.sub(attribute, rest)
 
@@ -163,9 +162,6 @@ class _Rewriting:
         return self._to_odd(text, tag, beside, variables)
 
     def _to_odd(self, reference: bytes, tag: bytes, beside: bool, variables: dict[str, str]) -> bytes:
-        self._odd += 1
-        if self._odd > MOST_ODD:
-            raise PlaylistRefused(name="url", detail=f"More than {MOST_ODD} of its addresses are written in unusual ways.")
         text = reference.decode()
         try:
             url = resolve(text, self._page)
@@ -186,6 +182,6 @@ class _Rewriting:
         url = resolve(folder.decode(), self._page) if folder else self._page.folder
         try:
             self._folders[folder] = self._link.below(url).encode()
-        except Refusal:  # each line is refused by itself, and noted
+        except (AddressRefused, OriginNotAllowed):  # each line is refused by itself, and noted
             self._folders[folder] = None
         return self._folders[folder]

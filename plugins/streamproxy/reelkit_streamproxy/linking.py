@@ -9,10 +9,20 @@ import msgspec
 from reelkit_streamproxy.addresses import Address, parse_address
 from reelkit_streamproxy.links import MOUNT, Link, Links
 from reelkit_streamproxy.origins import Origins
-from reelkit_streamproxy.refusals import AddressRefused, NestsTooDeep, OriginNotAllowed, Refusal, UriNotAllowed
+from reelkit_streamproxy.refusals import (
+    AddressRefused,
+    NestsTooDeep,
+    OriginNotAllowed,
+    PlaylistRefused,
+    Refusal,
+    UriNotAllowed,
+)
 
-__all__ = ["Linker", "Refused"]
+__all__ = ["MOST_READ", "Linker", "Refused"]
 
+MOST_READ = 10_000
+"""Addresses of a playlist that are read one by one, each some 60 µs: of hosts, and what is written in unusual ways. What
+ordinary playlists are long of shares what is read."""
 MOST_REFUSED = 20
 """What is kept of the URIs that were refused, for the log."""
 
@@ -48,6 +58,7 @@ class Linker:
         self._page = page
         self._folders: dict[tuple[str, int], str] = {}
         self._places: dict[str, Address | Refusal] = {}
+        self._reads = 0
         self.refused: list[Refused] = []
 
     @property
@@ -62,7 +73,7 @@ class Linker:
         playlist that may import them; such a link has a signature of its own, others share that of their folder.
         """
         try:
-            address = parse_address(url, "uri")
+            address = self._read(url)
             self._origins.match(address, "uri")
         except (AddressRefused, OriginNotAllowed) as error:
             return self.refuse(url, error)
@@ -85,7 +96,7 @@ class Linker:
     def allows(self, url: str) -> bool:
         """Say whether an absolute URL may be fetched."""
         try:
-            self._origins.match(parse_address(url, "uri"), "uri")
+            self._origins.match(self._read(url), "uri")
         except (AddressRefused, OriginNotAllowed):
             return False
         return True
@@ -115,18 +126,25 @@ class Linker:
         """Return a folder as it is fetched, if it may be. Reading a URL takes 50 µs, so hosts are read once a playlist."""
         found = _PLAIN_FOLDER.fullmatch(url)
         if found is None:
-            address = parse_address(url, "uri")
+            address = self._read(url)
         else:
             origin = self._origin(found[1])
             address = msgspec.structs.replace(origin, url=origin.origin + found[2], path=found[2])
         self._origins.match(address, "uri")
         return address.folder
 
+    def _read(self, url: str) -> Address:
+        self._reads += 1
+        if self._reads > MOST_READ:
+            detail = f"More than {MOST_READ} of its addresses are unusual, or of different hosts."
+            raise PlaylistRefused(name="url", detail=detail)
+        return parse_address(url, "uri")
+
     def _origin(self, text: str) -> Address:
         known = self._places.get(text)
         if known is None:
             try:
-                known = parse_address(f"{text}/", "uri")
+                known = self._read(f"{text}/")
             except AddressRefused as error:
                 known = error
             self._places[text] = known
