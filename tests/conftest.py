@@ -1,3 +1,29 @@
-"""What every test may ask for: real servers and sample media."""
+"""What every test may ask for: real servers and sample media.
+
+A cheap test starts no server of its own (1.5 s of CPU) and makes no media anew:
+
+- In process: `database` is a migrated catalog, on SQLite and on Postgres (0.03 s); `runtime` of tests/jobs/kinds runs jobs
+  step by step.
+- Over HTTP: `site` of a folder's conftest is one served site for every test of that folder. Tests tell their things apart
+  by the videos, keys and projects they make (`site.new_video()`, `site.new_key(project=…)`). A file whose site needs other
+  settings serves one with `served_site` in a fixture of scope "module"; only a test that kills its site has its own.
+- Media: `sample(duration=3, …)` is made once a run for all workers, and is read only.
+- Time: wait for a condition with a deadline of 30 s or more, never for a moment. Other tests keep both cores busy.
+"""
+
+from __future__ import annotations
+
+import pytest
 
 pytest_plugins = ["reelkit.testing.fixtures", "reelkit.testing.databases"]
+
+LONGEST = (
+    "tests/jobs/test_engine_takeover.py",
+    "tests/contract/test_schemathesis.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first, so that no worker is left alone with one of them at the end."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.location[0], len(LONGEST)))

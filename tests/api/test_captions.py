@@ -151,7 +151,7 @@ def test_bad_uploads_are_told_apart(site: ServedSite, video: str) -> None:
 
 
 def test_a_hundred_megabytes_are_refused_before_they_are_sent(site: ServedSite, video: str) -> None:
-    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as connection:
         connection.sendall(
             f"POST /videos/{video}/captions/en HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {site.key}\r\n"
             "Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000000\r\n\r\n".encode()

@@ -57,12 +57,12 @@ def test_a_discarded_video_is_out_of_sight_until_it_is_restored(restoring: Serve
     assert client.get("/discarded/videos").json()["data"] == []
     assert client.get("/tags").json()["data"] == [{"value": "keep", "videoCount": 1}]
     assert [each["videoId"] for each in client.get("/videos?metadata[k]=v").json()["data"]] == [video]
-    restoring.wait(video, lambda status: client.get(manifest).status_code == 200, timeout=5)
+    restoring.wait(video, lambda status: client.get(manifest).status_code == 200)
 
 
 def wait_until_gone(site: ServedSite, path: str) -> None:
     """Wait until viewers have noticed."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while (answer := site.client.get(path)).status_code != 404:
         assert time.monotonic() < deadline, answer
         time.sleep(0.1)

@@ -21,7 +21,7 @@ def told(host: PlayerHost) -> list[dict[str, Any]]:
 
 
 async def arrived(host: PlayerHost, kind: int) -> None:
-    for _ in range(100):
+    for _ in range(600):
         if any(event["typ"] == kind for event in told(host)):
             return
         await asyncio.sleep(0.05)

@@ -31,7 +31,7 @@ class Viewer:
         """Evaluate JavaScript where the player is."""
         return await self.frame.evaluate(script, argument)
 
-    async def until(self, script: str, wanted: Any = True, timeout: float = 15) -> Any:
+    async def until(self, script: str, wanted: Any = True, timeout: float = 60) -> Any:
         """Wait until a script answers what is wanted (True: anything truthy) and return the answer."""
         end = time.monotonic() + timeout
         while True:
@@ -69,7 +69,7 @@ class Viewer:
 
     async def click(self, selector: str) -> None:
         """Click on the first thing that matches."""
-        await self.frame.locator(selector).first.click(timeout=5000)
+        await self.frame.locator(selector).first.click(timeout=30_000)
 
     async def press(self, key: str) -> None:
         """Press a key."""

@@ -363,7 +363,7 @@ def test_a_process_that_dies_of_an_error_ends(tmp_path: Path) -> None:
 
     asyncio.run(main())
     """
-    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], timeout=20)
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(script), str(tmp_path)], timeout=60)
     assert ended.returncode == 3
 
 

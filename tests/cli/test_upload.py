@@ -31,7 +31,7 @@ class Served:
 
     def get(self, path: str) -> Any:
         request = urllib.request.Request(f"{self.url}{path}", headers={"Authorization": f"Bearer {self.key}"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
 
@@ -169,7 +169,7 @@ def test_a_long_film_goes_on_where_another_run_was_killed(run: Any, served: Serv
         data=b'{"title": "Long"}',
         headers={"Authorization": f"Bearer {served.key}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(video, timeout=10) as answer:
+    with urllib.request.urlopen(video, timeout=60) as answer:
         id = json.load(answer)["videoId"]
     command = [sys.executable, "-P", "-m", "reelkit", "upload", str(long_film), "--url", served.url, "--key", served.key]
     with subprocess.Popen([*command, "--video", id], env=ENVIRON, stderr=subprocess.DEVNULL) as first:

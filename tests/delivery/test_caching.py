@@ -67,12 +67,12 @@ async def test_a_value_grows_old_and_a_failure_is_not_remembered() -> None:
             raise answer
         return answer
 
-    cache = Cache(load, capacity=10, ttl=lambda _: 0.05)
+    cache = Cache(load, capacity=10, ttl=lambda _: 0.5)
     with pytest.raises(ValueError, match="down"):
         await cache.get("a")
     assert await cache.get("a") == "one"
     assert await cache.get("a") == "one"
-    await asyncio.sleep(0.06)
+    await asyncio.sleep(0.55)
     assert await cache.get("a") == "two"
 
 

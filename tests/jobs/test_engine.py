@@ -14,7 +14,7 @@ from reelkit.jobs.engine import JobsUnavailable
 async def test_a_submitted_job_is_done(ground: Any) -> None:
     engine = await ground.engine(run=True)
     await engine.submit("sleep", "a", {"seconds": 0.2})
-    status = await engine.wait("sleep", "a", timeout=20)
+    status = await engine.wait("sleep", "a", timeout=60)
     assert (status.state, status.progress, status.failure) == ("done", 1.0, None)
     assert [m.word for m in ground.marks(key="a")] == ["start", "end"]
 
@@ -22,17 +22,17 @@ async def test_a_submitted_job_is_done(ground: Any) -> None:
 async def test_the_same_key_is_one_job_also_after_its_end(ground: Any) -> None:
     engine = await ground.engine(run=True)
     await asyncio.gather(*(engine.submit("sleep", "a", {"seconds": 0.1}) for _ in range(5)))
-    await engine.wait("sleep", "a", timeout=20)
+    await engine.wait("sleep", "a", timeout=60)
     await engine.submit("sleep", "a", {"seconds": 0.1})
     await engine.submit("sleep", "b", {"seconds": 0.1})
-    await engine.wait("sleep", "b", timeout=20)
+    await engine.wait("sleep", "b", timeout=60)
     assert len(ground.marks("start", key="a")) == 1
 
 
 async def test_a_failing_job_is_tried_again_until_it_works(ground: Any) -> None:
     engine = await ground.engine(run=True)
     await engine.submit("flaky", "a", {"works": 3})
-    assert (await engine.wait("flaky", "a", timeout=20)).state == "done"
+    assert (await engine.wait("flaky", "a", timeout=60)).state == "done"
     assert [m.number for m in ground.marks("start", key="a")] == [1, 2, 3]
     assert ground.told() == []
 
@@ -40,7 +40,7 @@ async def test_a_failing_job_is_tried_again_until_it_works(ground: Any) -> None:
 async def test_a_job_that_keeps_failing_fails_with_its_reason(ground: Any) -> None:
     engine = await ground.engine(run=True)
     await engine.submit("flaky", "a", {"works": 9, "name": "clip"})
-    status = await engine.wait("flaky", "a", timeout=20)
+    status = await engine.wait("flaky", "a", timeout=60)
     assert (status.state, status.failure) == ("failed", "The storage is away.")
     assert len(ground.marks("start", key="a")) == 3
     assert ground.told() == ["clip: The storage is away."]
@@ -49,7 +49,7 @@ async def test_a_job_that_keeps_failing_fails_with_its_reason(ground: Any) -> No
 async def test_a_permanent_failure_is_not_tried_again(ground: Any) -> None:
     engine = await ground.engine(run=True)
     await engine.submit("hopeless", "a", {"name": "clip"})
-    status = await engine.wait("hopeless", "a", timeout=20)
+    status = await engine.wait("hopeless", "a", timeout=60)
     assert (status.state, status.failure) == ("failed", "The file has no video.")
     assert len(ground.marks("start", key="a")) == 1
     assert ground.told() == ["clip: The file has no video."]
@@ -58,7 +58,7 @@ async def test_a_permanent_failure_is_not_tried_again(ground: Any) -> None:
 async def test_a_cancellation_inside_a_job_is_a_failure_like_others(embedded: Any) -> None:
     engine = await embedded.engine(run=True)
     await engine.submit("confused", "a", {})
-    assert (await engine.wait("confused", "a", timeout=20)).state == "done"
+    assert (await engine.wait("confused", "a", timeout=60)).state == "done"
     assert [m.number for m in embedded.marks("start", key="a")] == [1, 2]
 
 
@@ -77,12 +77,13 @@ async def test_no_more_jobs_of_a_kind_run_at_once_than_it_allows(ground: Any) ->
 
 async def test_urgent_jobs_start_first(embedded: Any) -> None:
     engine = await embedded.engine(run=True)
-    for key in ("first", "second"):
-        await engine.submit("sleep", key, {"seconds": 1.0})
+    # One place is free while both of the others wait for it.
+    for key, seconds in (("first", 2), ("second", 60)):
+        await engine.submit("sleep", key, {"seconds": seconds})
     await asyncio.to_thread(embedded.await_marks, "start", None, 2)
     await engine.submit("sleep", "later", {"seconds": 0.01}, priority=10)
     await engine.submit("sleep", "sooner", {"seconds": 0.01}, priority=1)
-    await engine.wait("sleep", "later", timeout=20)
+    await engine.wait("sleep", "later", timeout=60)
     starts = [m.key for m in embedded.marks("start")]
     assert starts.index("sooner") < starts.index("later")
 
@@ -97,7 +98,7 @@ async def test_an_idle_engine_starts_a_job_at_once(embedded: Any) -> None:
         await asyncio.to_thread(embedded.await_marks, "start", f"k{number}")
         waits.append(time.perf_counter() - begun)
     # Measured 0.02 s alone on the machine; polling would take seconds.
-    assert sorted(waits)[5] < 0.5
+    assert sorted(waits)[5] < 1
 
 
 async def test_an_unknown_kind_and_a_payload_that_is_not_json_are_refused(embedded: Any) -> None:
@@ -122,7 +123,7 @@ async def test_the_scratch_of_an_attempt_is_removed(embedded: Any) -> None:
     await engine.submit("sleep", "a", {"seconds": 0.3})
     await asyncio.to_thread(embedded.await_marks, "start", "a")
     assert len(list((embedded.folder / "data" / "scratch").rglob("half"))) == 1
-    await engine.wait("sleep", "a", timeout=20)
+    await engine.wait("sleep", "a", timeout=60)
     assert list((embedded.folder / "data" / "scratch").rglob("half")) == []
 
 
@@ -136,7 +137,7 @@ async def test_stopping_puts_a_running_job_back(ground: Any) -> None:
     status = await other.status("sleep", "a")
     assert status is not None and status.state == "queued"
     again = await ground.engine(run=True)
-    assert (await again.wait("sleep", "a", timeout=20)).state == "done"
+    assert (await again.wait("sleep", "a", timeout=60)).state == "done"
     # The interrupted attempt was nobody's fault.
     assert [m.number for m in ground.marks("start", key="a")] == [1, 1]
 
@@ -150,8 +151,10 @@ async def test_periodic_work_runs_once_an_interval(ground: Any) -> None:
     engine = await ground.engine(run=True)
     engine.schedule("test.work", 1.0, work)
     engine.schedule("test.work", 1.0, work)  # as another process would
-    await asyncio.sleep(3.5)
-    assert 3 <= len(runs) <= 4
+    deadline = time.monotonic() + 60
+    while len(runs) < 4:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
     assert all(later - earlier >= 0.95 for earlier, later in pairwise(runs))
 
 
@@ -159,8 +162,8 @@ async def test_jobs_are_forgotten_a_month_after_their_end(embedded: Any, monkeyp
     engine = await embedded.engine(run=True)
     await engine.submit("sleep", "a", {"seconds": 0})
     await engine.submit("hopeless", "b", {})
-    await engine.wait("sleep", "a", timeout=20)
-    await engine.wait("hopeless", "b", timeout=20)
+    await engine.wait("sleep", "a", timeout=60)
+    await engine.wait("hopeless", "b", timeout=60)
     await engine.submit("sleep", "c", {"seconds": 2})
     await engine.forget()
     assert await engine.status("sleep", "a") is not None
@@ -168,7 +171,7 @@ async def test_jobs_are_forgotten_a_month_after_their_end(embedded: Any, monkeyp
     await engine.forget()
     assert await engine.status("sleep", "a") is None
     assert await engine.status("hopeless", "b") is None
-    assert (await engine.wait("sleep", "c", timeout=20)).state == "done"
+    assert (await engine.wait("sleep", "c", timeout=60)).state == "done"
 
 
 async def test_a_missing_database_is_named_at_the_start(make_ground: Any) -> None:
@@ -198,7 +201,7 @@ async def test_submitting_during_an_outage_says_so(cluster: Any, postgres_server
 async def test_the_thread_pool_of_the_server_stays_its_own(embedded: Any) -> None:
     engine = await embedded.engine(run=True)
     await engine.submit("sleep", "a", {"seconds": 0.0})
-    await engine.wait("sleep", "a", timeout=20)
+    await engine.wait("sleep", "a", timeout=60)
     embedded.engines.clear()
     await engine.stop()
     assert await asyncio.to_thread(lambda: 7) == 7

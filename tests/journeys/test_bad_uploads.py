@@ -176,7 +176,7 @@ def test_a_malformed_form_is_refused(body: bytes, site: ServedSite, video: str) 
 
 
 def test_a_file_that_says_it_is_too_large_is_refused_before_its_bytes_are_taken(site: ServedSite, video: str) -> None:
-    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as connection:
         head = f"POST /videos/{video}/source HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {site.key}\r\n"
         head += f"Content-Type: video/mp4\r\nContent-Length: {LIMIT + 1}\r\n\r\n"
         connection.sendall(head.encode())
@@ -200,13 +200,13 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing(
     form: bool, site: ServedSite, video: str, sample_h264: Path
 ) -> None:
     kind = "multipart/form-data; boundary=b" if form else "video/mp4"
-    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as connection:
         head = f"POST /videos/{video}/source HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {site.key}\r\n"
         head += f"Content-Type: {kind}\r\nContent-Length: 9000000\r\n\r\n"
         start = b"--b\r\nContent-Disposition: form-data; name=f; filename=a.mp4\r\n\r\n" if form else b""
         connection.sendall(head.encode() + start + b"x" * 5_000_000)
-        site.wait(video, lambda status: status.get("ingest", {}).get("status") == "uploading", timeout=10)
-    site.wait(video, lambda status: "ingest" not in status, timeout=10)
+        site.wait(video, lambda status: status.get("ingest", {}).get("status") == "uploading")
+    site.wait(video, lambda status: "ingest" not in status)
     nothing_stays(site, video)
     assert site.upload(video, sample_h264).status_code == 201
 

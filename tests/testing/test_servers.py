@@ -74,7 +74,7 @@ def test_no_server_outlives_a_killed_run(server: str, tmp_path: Path) -> None:
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
     run.stdout.close()
-    _, alive = psutil.wait_procs(family, timeout=10)
+    _, alive = psutil.wait_procs(family, timeout=60)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 

@@ -45,7 +45,8 @@ async def test_h264_in_mp4_plays_at_once(
     source = await upload(sample(width=854, height=480))
     started = time.monotonic()
     found = await ingested(runtime, job("ingest", source), source)
-    assert time.monotonic() - started < 1
+    # Measured at 0.3 s; the bound is for a machine that is busy with other tests.
+    assert time.monotonic() - started < 5
     assert (found.status, found.packageable) == ("ingested", True)
     assert found.probe is not None and found.probe.video is not None
     assert (found.probe.video.codec, found.probe.video.width) == ("h264", 854)

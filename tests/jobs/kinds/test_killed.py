@@ -71,7 +71,7 @@ async def test_what_a_killed_process_was_making_is_made_by_the_next(
     finally:
         worker.kill()
         worker.wait()
-    _, alive = await asyncio.to_thread(psutil.wait_procs, encoders, 5)
+    _, alive = await asyncio.to_thread(psutil.wait_procs, encoders, 60)
     assert alive == []
 
     async with running(site, load_plugins(site, third_party=True)) as runtime:

@@ -219,7 +219,7 @@ async def test_cancelling_the_job_kills_ffmpeg(site: Any, sample: SampleMaker, u
     async with running(site, load_plugins(site, third_party=True)) as runtime:
         source = await upload_to(runtime, sample(duration=60, width=854, height=480, audio=None))
         await runtime.engine.submit("ingest", source.id, {"source_id": source.id})
-        assert (await runtime.engine.wait("ingest", source.id, 20)).state == "done"
+        assert (await runtime.engine.wait("ingest", source.id, 60)).state == "done"
         for _ in range(400):
             if ffmpegs():
                 break
