@@ -33,7 +33,7 @@ _NAMES = frozenset({"schemeIdUri", "schemaLocation", "noNamespaceSchemaLocation"
 _TEXTS = ("BaseURL", "Location", "PatchLocation", "ContentSteering")
 _CLOCKS = ("http-head:2014", "http-xsdate:2014", "http-iso:2014", "http-ntp:2014")
 
-_ABSOLUTE = re.compile(r"(?i)\s*(?:https?:)?//\S+\s*")
+_ABSOLUTE = re.compile(r"(?i)\s*(?:https?:)?[/\\]{2}\S+\s*")
 _DECEPTIVE = re.compile(r"[\x00-\x1f\x7f\\]")
 _IDENTIFIER = re.compile(r"\$[A-Za-z]*(?:%0[0-9]+[diouxX])?\$")
 _DOTS = re.compile(r"(?:^|/)(?:\.|%2e){1,2}(?:[/;]|$)", re.IGNORECASE)

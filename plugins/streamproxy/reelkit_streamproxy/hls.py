@@ -39,7 +39,7 @@ _ANY_LINE = re.compile(rb"\n()()[^\n]++")
 _LINE = re.compile(
     rb"\n(?:(" + _FOLDER + rb")(" + _NAME + rb")"
     rb"|(?!#)(?!" + _BELOW + rb")[^\n]++"
-    rb"|#EXT[^\n]*(?:[Uu][Rr][IiLl]|//|ASSET-LIST|PREFETCH)[^\n]*+"
+    rb"|#EXT[^\n]*(?:[Uu][Rr][IiLl]|//|\\\\|ASSET-LIST|PREFETCH)[^\n]*+"
     rb"|#(?!EXT)[^\n]*+)",
     re.MULTILINE,
 )
@@ -48,7 +48,7 @@ _REFERENCE = re.compile(rb"(?:" + _BELOW + rb")|(" + _FOLDER + rb"|" + _RELATIVE
 _TAG = re.compile(rb"(#EXT[A-Z0-9-]*)(:?)(.*)")
 _ATTRIBUTE = re.compile(rb'(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]+)\s*=\s*(?:"([^"]*)"|([^",\s]*))')
 _URI_NAME = re.compile(rb"(?i)(?:.*UR[IL]|X-ASSET-LIST)")
-_ABSOLUTE = re.compile(rb"(?i)\s*(?:https?:)?//")
+_ABSOLUTE = re.compile(rb"(?i)\s*(?:https?:)?[/\\]{2}")
 _MASTER = re.compile(rb"^#EXT-X-(?:STREAM-INF|MEDIA|I-FRAME-STREAM-INF):", re.MULTILINE)
 
 # Controls become blanks, but for the line end: some readers take them for line ends.
