@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from copy import deepcopy
-from typing import cast
+from typing import Any, cast
 
 import structlog
 from litestar import Litestar
@@ -54,9 +54,10 @@ from reelkit.api import (
     webhooks,
 )
 from reelkit.api.analytics_collector import Collector
-from reelkit.api.dependencies import DEPENDENCIES
+from reelkit.api.answers import JsonResponse
+from reelkit.api.dependencies import DEPENDENCIES, answering, resolve_in_turn
 from reelkit.api.faults import EXCEPTION_HANDLERS
-from reelkit.api.limits import tell_allowance
+from reelkit.api.limits import telling_allowance
 from reelkit.api.openapi import description_routes
 from reelkit.delivery import live_pictures
 from reelkit.delivery.asgi import App, Message, Receive, Scope, Send
@@ -182,8 +183,8 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
     app = _Application(
         route_handlers=HANDLERS,
         dependencies=DEPENDENCIES,
+        response_class=JsonResponse,
         exception_handlers=EXCEPTION_HANDLERS,
-        before_send=[tell_allowance],
         lifespan=[lifespan],
         request_max_body_size=BODY,
         openapi_config=None,
@@ -205,6 +206,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
             description.of_plugins.append(handler)
         except Exception as error:
             plugins.blame(name, f"a route of it is refused: {error}")
+    resolve_in_turn(app)
     # Litestar's scopes are the same dictionaries under other types.
     front = Front(HeadAsGet(cast("App", app)))
     access_log = AccessLog(log_style)
@@ -229,6 +231,12 @@ class _Application(Litestar):
         if "pydantic" in sys.modules:
             return Litestar._get_default_plugins(plugins)
         return [*plugins, MsgspecDIPlugin()]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            answering.set(scope)
+            send = telling_allowance(scope, send)
+        await super().__call__(scope, receive, send)
 
 
 class _Started:

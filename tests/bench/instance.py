@@ -55,9 +55,9 @@ class Instance(msgspec.Struct, frozen=True):
 
 @contextmanager
 def run_instance(folder: Path, settings: str = "", workers: int = 1) -> Iterator[Instance]:
-    """Serve an empty site from a new folder. settings: the text of its site.toml."""
+    """Serve an empty site from a folder, whose `site` may have plugins already. settings: the text of its site.toml."""
     site = folder / "site"
-    site.mkdir(parents=True)
+    site.mkdir(parents=True, exist_ok=True)
     (site / "site.toml").write_text(settings)
     (port,) = free_ports(1)
     environment = {**os.environ, "REELKIT_SITE__BASE_URL": f"http://127.0.0.1:{port}", **UNHURRIED}

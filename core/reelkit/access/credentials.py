@@ -17,6 +17,10 @@ Headers = Mapping[str, str] | Iterable[tuple[bytes, bytes]]
 """Any mapping whose names are lower case or that ignores case, or the headers of an ASGI scope."""
 
 
+_NAMES = ("authorization", "x-api-key", "x-session-token")
+_LENGTHS = frozenset(len(name) for name in _NAMES)
+
+
 class Credential(msgspec.Struct, frozen=True):
     """A secret and how it was presented."""
 
@@ -30,7 +34,7 @@ def credential_of(headers: Headers) -> Credential | None:
     An empty header counts as absent: the official Node client sends one when it has no key.
     Raises InvalidAuthorizationHeaderValue.
     """
-    authorization, api_key = _header(headers, "authorization"), _header(headers, "x-api-key")
+    authorization, api_key, session = _presented(headers)
     if authorization:
         scheme, _, value = authorization.partition(" ")
         value = value.strip()
@@ -41,7 +45,6 @@ def credential_of(headers: Headers) -> Credential | None:
         raise InvalidAuthorizationHeaderValue(detail="Send `Basic base64(KEY:)` or `Bearer KEY`.")
     if api_key:
         return Credential("x-api-key", api_key)
-    session = _header(headers, "x-session-token")
     return Credential("x-session-token", session) if session else None
 
 
@@ -56,11 +59,20 @@ def _user_name(value: str) -> str:
     return user
 
 
-def _header(headers: Headers, name: str) -> str:
+def _presented(headers: Headers) -> tuple[str, str, str]:
+    """Return what the three headers say, each the first of its name; empty for one that is not there."""
     if isinstance(headers, Mapping):
-        return (headers.get(name) or "").strip()
-    wanted = name.encode()
-    for found, value in headers:
-        if found.lower() == wanted:
-            return value.decode("latin-1").strip()
-    return ""
+        found = {name: headers.get(name) or "" for name in _NAMES}
+    else:
+        found = {}
+        # One look at each: this is done for every request.
+        for name, value in headers:
+            if len(name) in _LENGTHS:
+                known = name.decode("latin-1").lower()
+                if known in _NAMES and known not in found:
+                    found[known] = value.decode("latin-1")
+    return (
+        found.get("authorization", "").strip(),
+        found.get("x-api-key", "").strip(),
+        found.get("x-session-token", "").strip(),
+    )

@@ -18,12 +18,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 
-import msgspec
-
 from reelkit.access.credentials import Headers, credential_of
 from reelkit.access.principal import Principal
 from reelkit.access.remembered import Remembered
-from reelkit.access.scopes import PUBLIC, SESSION
+from reelkit.access.scopes import PUBLIC, session_scopes
 from reelkit.access.tokens import Tokens
 from reelkit.catalog import keys, projects
 from reelkit.catalog.keys import ApiKey
@@ -175,13 +173,14 @@ class KeyRing:
         claims = None if self._tokens is None else self._tokens.read("session", token)
         if claims is None or not claims.id:
             raise InvalidSessionToken
-        found = self._principal(await self.usable(claims.scope, claims.key_id, InvalidSessionToken))
-        scopes = tuple(what for what in SESSION if found.may(what))
-        return msgspec.structs.replace(found, scopes=scopes, session_id=claims.id)
+        key = await self.usable(claims.scope, claims.key_id, InvalidSessionToken)
+        return self._principal(key, session_scopes(key.scopes), claims.id)
 
-    def _principal(self, key: ApiKey) -> Principal:
+    def _principal(self, key: ApiKey, scopes: tuple[str, ...] | None = None, session_id: str = "") -> Principal:
+        """Return whom a key stands for, by itself or by one of its sessions."""
+        may = key.scopes if scopes is None else scopes
         streaming = self._site.tiers[key.tier].streaming
-        return Principal(key.project, key.environment, key.tier, key.scopes, key.id, streaming=streaming)
+        return Principal(key.project, key.environment, key.tier, may, key.id, session_id, streaming)
 
     async def usable(self, scope: Scope, key_id: str, refused: type[Problem]) -> ApiKey:
         """Return a key by its id, as somebody who has a token of it asks for it. Raises `refused`, AccessDenied."""

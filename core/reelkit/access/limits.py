@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from reelkit.access.principal import Principal
 from reelkit.access.windows import LocalWindows, Taken, Windows
+from reelkit.catalog.scope import Environment
 from reelkit.problems import TooManyRequests
 from reelkit.site import Site, Tier
 
@@ -69,6 +70,12 @@ class RateLimits:
         self._tiers = site.tiers
         self._windows = windows
         self._here = LocalWindows()
+        self._figures = {
+            (name, environment, kind): _figure(tier, environment, kind)
+            for name, tier in site.tiers.items()
+            for environment in get_args(Environment)
+            for kind in get_args(Kind)
+        }
 
     async def take(self, principal: Principal, kind: Kind) -> Allowance:
         """Count one request and return what is left. A tier's key counts wherever it comes from.
@@ -77,13 +84,12 @@ class RateLimits:
         Raises NotReady, see SharedWindows.
         """
         tier = self._tiers[principal.tier]
+        policy, limit = self._figures[principal.tier, principal.environment, kind]
+        who = principal.key_id
         if principal.session_id:
             if tier.session_limit is None:
-                limit = _figure(tier, principal, kind)[1]
                 return Allowance(True, principal.tier, "session", limit, tier.window, limit, 0)
             policy, limit, who = "session", tier.session_limit, principal.session_id
-        else:
-            (policy, limit), who = _figure(tier, principal, kind), principal.key_id
         # The tier is in the name: a key that changes tiers begins anew there.
         return await self._count(principal.tier, policy, f"{principal.tier}:{policy}:{who}", limit, tier.window)
 
@@ -106,10 +112,10 @@ def _allowance(taken: Taken, tier: str, policy: str, limit: int, window: int) ->
     return Allowance(allowed, tier, policy, limit, window, max(0, limit - taken.count), reset)
 
 
-def _figure(tier: Tier, principal: Principal, kind: Kind) -> tuple[str, int]:
+def _figure(tier: Tier, environment: Environment, kind: Kind) -> tuple[str, int]:
     """Return the name and the limit of what counts a request: its kind's where the tier has one, else the common one."""
     own, common = getattr(tier, kind), tier.limit
-    if principal.environment == "sandbox":
+    if environment == "sandbox":
         own = getattr(tier, f"sandbox_{kind}") or own
         common = tier.sandbox_limit or common
     return ("all", common) if own is None else (kind, own)

@@ -7,9 +7,9 @@ is said below is let through for a session token.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import lru_cache
 
-__all__ = ["PUBLIC", "SESSION", "grants", "needed"]
+__all__ = ["PUBLIC", "SESSION", "grants", "needed", "session_scopes"]
 
 SESSION = ("videos:read", "players:read", "watermarks:read", "summaries:read", "data:read", "api:read")
 """What a session token may do, as far as its key may: read and play. Not among it: whatever shows a secret (stream keys,
@@ -33,7 +33,14 @@ def needed(method: str, path: str) -> str:
     return f"{_PART_OF.get(first, first)}:{'read' if method in ('GET', 'HEAD', 'OPTIONS') else 'write'}"
 
 
-def grants(scopes: Iterable[str], what: str) -> bool:
+@lru_cache(4096)
+def grants(scopes: tuple[str, ...], what: str) -> bool:
     """Tell whether what is needed is among scopes."""
     thing, _, action = what.partition(":")
     return any(scope in ("*", what, f"{thing}:*", f"*:{action}") for scope in scopes)
+
+
+@lru_cache(1024)
+def session_scopes(scopes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a session token of a key may do. scopes: the key's."""
+    return tuple(what for what in SESSION if grants(scopes, what))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from litestar.types import Message, Scope
-
 from reelkit.access.addresses import block_of
 from reelkit.access.asking import ask_rate_limit
 from reelkit.access.limits import RateLimits, kind_of
 from reelkit.access.principal import Principal
 from reelkit.plugins import Plugins
 
-__all__ = ["ANONYMOUS", "client_block", "count", "tell_allowance", "throttle", "throttle_here"]
+__all__ = ["ANONYMOUS", "client_block", "count", "telling_allowance", "throttle", "throttle_here"]
 
 ALLOWANCE = "reelkit.allowance"
 """Where a request keeps it."""
@@ -58,7 +56,12 @@ def client_block(scope: Any) -> str:
     return block_of(scope["client"][0]) if scope["client"] else ""
 
 
-async def tell_allowance(message: Message, scope: Scope) -> None:
-    """Add the headers to an answer, if its request was counted."""
-    if message["type"] == "http.response.start" and (allowance := scope.get(ALLOWANCE)) is not None:
-        message["headers"] = [*message.get("headers", ()), *allowance.headers()]  # type: ignore[attr-defined]  # put there above
+def telling_allowance(scope: Any, send: Any) -> Any:
+    """Return a send that adds the headers to the answer, if its request was counted."""
+
+    async def told(message: Any) -> None:
+        if message["type"] == "http.response.start" and (allowance := scope.get(ALLOWANCE)) is not None:
+            message["headers"] = [*message.get("headers", ()), *allowance.headers()]
+        await send(message)
+
+    return told

@@ -15,7 +15,7 @@ from litestar import Request, Response, delete, head, patch, post, route
 from litestar.datastructures import State
 
 from reelkit.access.principal import Principal
-from reelkit.api.dependencies import principal as find_principal
+from reelkit.api.dependencies import admitted
 from reelkit.api.parts import join
 from reelkit.api.parts_open import forget, open_upload_in_parts
 from reelkit.api.parts_storage import multipart_of
@@ -177,7 +177,7 @@ async def _uploader(request: AnyRequest, state: State) -> Uploader:
     if "token" in query:
         token = await counted_token(request.scope, state, query["token"])
         return Uploader(token.scope, token.token)
-    found = await find_principal(request, state)
+    found = await admitted(request.scope, state)
     return Uploader(found.scope, None, found)
 
 
