@@ -42,6 +42,8 @@ class Playback(msgspec.Struct, frozen=True):
     """Captions and chapters, by language."""
     sounds: tuple[Draft, ...] = ()
     """Sounds that are still made, by number: all segments are known, those that are listed here can be had."""
+    growing: bool = False
+    """More renditions are to come."""
 
     def texts_of(self, kind: Kind) -> tuple[TextTrack, ...]:
         """Return the captions or the chapters that a player can read."""
@@ -94,6 +96,7 @@ async def playback(video_id: str) -> Playback | None:
         tuple(Draft(rendition, tuple(segments[rendition.id])) for rendition in in_order(drafts)),
         tuple(track_of(row) for row in texts),
         tuple(Draft(one, tuple(segments[one.id])) for one in in_order(sounds)),
+        growing=any(row["status"] in ("waiting", "encoding") and row["kind"] != "draft" for row in current),
     )
 
 

@@ -93,7 +93,8 @@ class Segments:
         pictures = tuple(rendition for rendition in view.renditions if rendition.kind != "audio")
         drafts = () if pictures else tuple(draft.rendition for draft in view.drafts if len(draft.segments) > 1)
         sounds = tuple(one for one in _sounds(view) if pictures)
-        wanted = _Master(pictures, sounds, _clock(view), drafts, _languages(view), view.texts_of("caption"))
+        captions = view.texts_of("caption")
+        wanted = _Master(pictures, sounds, _clock(view), drafts, _languages(view), view.growing, captions)
         body = await self._masters.get(wanted)
         return Answer(body, PLAYLIST, entity_tag(body.data), MANIFEST)
 
@@ -207,6 +208,7 @@ class _Master(msgspec.Struct, frozen=True):
     clock: Rendition | None
     drafts: tuple[Rendition, ...]
     languages: tuple[tuple[int, str], ...]
+    growing: bool
     captions: tuple[TextTrack, ...] = ()
 
     def __hash__(self) -> int:
@@ -257,7 +259,7 @@ def _master_text(wanted: _Master, pictures: list[Packaged], sounds: list[Package
     variants = [_variant(rendition, packaged, bool(audio)) for rendition, packaged in seen]
     variants += [_draft_variant(draft) for draft in wanted.drafts]
     independent = all(packaged.packager.independent for packaged in pictures)
-    return master_playlist(variants, audio, subtitles, independent_segments=independent)
+    return master_playlist(variants, audio, subtitles, independent_segments=independent, growing=wanted.growing)
 
 
 def _variant(rendition: Rendition, packaged: Packaged, sounding: bool) -> Variant:

@@ -7,9 +7,20 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["AudioRendition", "Segment", "Subtitles", "Variant", "master_playlist", "media_playlist", "text_playlist"]
+__all__ = [
+    "GROWING",
+    "AudioRendition",
+    "Segment",
+    "Subtitles",
+    "Variant",
+    "master_playlist",
+    "media_playlist",
+    "text_playlist",
+]
 
 _START_BANDWIDTH = 6_000_000
+GROWING = "org.reelkit.growing"
+"""Session data of a master playlist that more will join."""
 _TEXTS = "text"
 """The only group of captions."""
 
@@ -68,8 +79,9 @@ def master_playlist(
     subtitles: Iterable[Subtitles] = (),
     *,
     independent_segments: bool = True,
+    growing: bool = False,
 ) -> str:
-    """Write a master playlist.
+    """Write a master playlist. growing: more will join it, so that players who look again find something new.
 
     The variant to start with stands first: the best of at most 6 Mb/s; the others follow, best first. The bandwidth of
     a variant is that of its picture and of the largest sound of its group. Names of sounds are made unique in a group.
@@ -82,6 +94,8 @@ def master_playlist(
     lines = ["#EXTM3U", "#EXT-X-VERSION:7"]
     if independent_segments:
         lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
+    if growing:
+        lines.append(f'#EXT-X-SESSION-DATA:DATA-ID="{GROWING}",VALUE="yes"')
     for members in groups.values():
         chosen = next((sound for sound in members if sound.default), members[0])
         lines += [_media(sound, default=sound is chosen) for sound in members]

@@ -1,5 +1,6 @@
 // hls.js, or the browser's own HLS where there are no media source extensions, behind one small engine.
 import Hls from "hls.js";
+import { renew } from "./renewal.js";
 
 const RECOVERIES = 3;
 
@@ -12,7 +13,7 @@ export function createEngine(video, cfg, net, on) {
 }
 
 function hlsEngine(video, cfg, net, on) {
-  const hls = new Hls({
+  const config = {
     // Segments are CMAF already: nothing to transmux, so a worker would only cost a script and a copy of each byte.
     enableWorker: false,
     // Without it a playlist that still grows would start at its end.
@@ -28,7 +29,8 @@ function hlsEngine(video, cfg, net, on) {
       const wanted = await net.url(address);
       if (wanted !== address) xhr.open("GET", wanted, true);
     },
-  });
+  };
+  const hls = new Hls(config);
 
   // Nobody has pressed play yet: the first segment is enough.
   const { maxBufferLength, maxBufferSize } = hls.config;
@@ -56,6 +58,7 @@ function hlsEngine(video, cfg, net, on) {
   hls.on(Hls.Events.LEVEL_SWITCHED, () => on.level());
   hls.on(Hls.Events.AUDIO_TRACKS_UPDATED, () => on.audio());
   hls.on(Hls.Events.AUDIO_TRACK_SWITCHED, () => on.audio());
+  renew(hls, video, config, () => reload(hls, video));
   hls.loadSource(new URL(cfg.manifest, location.href).href);
   hls.attachMedia(video);
 
@@ -71,6 +74,7 @@ function hlsEngine(video, cfg, net, on) {
         active: index === hls.currentLevel,
       })),
     setLevel: (index) => (hls.nextLevel = index),
+    manualLevel: () => hls.manualLevel,
     audioTracks: () =>
       hls.audioTracks.map((track, index) => ({
         id: String(index),
@@ -87,6 +91,20 @@ function hlsEngine(video, cfg, net, on) {
     },
     destroy: () => hls.destroy(),
   };
+}
+
+/** Load everything anew and go on at the same place, at the same speed, with the same captions. */
+function reload(hls, video) {
+  const { currentTime, paused, ended, playbackRate } = video;
+  const captions = hls.subtitleTracks[hls.subtitleTrack]?.lang;
+  const shown = hls.subtitleDisplay && captions !== undefined;
+  hls.config.startPosition = ended ? 0 : currentTime;
+  hls.once(Hls.Events.SUBTITLE_TRACKS_UPDATED, (_, { subtitleTracks }) => {
+    if (shown) hls.subtitleTrack = subtitleTracks.findIndex(({ lang }) => lang === captions);
+  });
+  video.addEventListener("loadedmetadata", () => (video.playbackRate = playbackRate), { once: true });
+  hls.loadSource(hls.url);
+  if (!paused && !ended) video.play().catch(() => {});
 }
 
 function policy(firstByte, whole, retries) {
@@ -114,6 +132,7 @@ function nativeEngine(video, cfg, net, on) {
   return {
     levels: () => [],
     setLevel: () => {},
+    manualLevel: () => -1,
     audioTracks: () => [],
     setAudioTrack: () => {},
     retry: start,

@@ -65,7 +65,10 @@ export async function createPlayer(root, cfg, net) {
   }
 
   const engine = createEngine(video, cfg, net, {
-    levels: () => renditions.replace(engine.levels(), "addrendition", "removerendition"),
+    levels: () => {
+      renditions.replace(engine.levels(), "addrendition", "removerendition");
+      renditions.settle(engine.manualLevel());
+    },
     level: () => chrome.setAttribute("data-quality", activeHeight(engine.levels())),
     audio: () => {
       const tracks = engine.audioTracks().map((track, index) => switchable(track, () => engine.setAudioTrack(index)));

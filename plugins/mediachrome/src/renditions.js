@@ -35,6 +35,13 @@ export class RenditionList extends TrackList {
     this.#choose = choose;
   }
 
+  /** Be told where the fixed one stands now, or that none is fixed. */
+  settle(index) {
+    if (index === this.#selected) return;
+    this.#selected = index;
+    this.changed();
+  }
+
   get selectedIndex() {
     return this.#selected;
   }
