@@ -31,7 +31,7 @@ class Clock:
 
 
 @pytest_asyncio.fixture
-async def shared(valkey_url: str) -> AsyncIterator[SharedWindows]:
+async def shared(valkey_url: str, patient: None) -> AsyncIterator[SharedWindows]:
     windows = SharedWindows(valkey_url)
     yield windows
     await windows.close()

@@ -44,7 +44,7 @@ def streams(site: Site, clock: Clock) -> Streams:
 
 
 @pytest_asyncio.fixture
-async def calls(valkey_url: str) -> AsyncIterator[SharedCalls]:
+async def calls(valkey_url: str, patient: None) -> AsyncIterator[SharedCalls]:
     calls = SharedCalls(valkey_url)
     yield calls
     await calls.close()

@@ -145,20 +145,27 @@ def test_an_address_that_floods_the_collector_is_held_back_and_no_other(limited:
     assert 'reelkit_analytics_events_dropped_total{reason="too many"} 1.0' in get(limited, "/metrics").text
 
 
+async def ask_200_times(key: str, *servers: str) -> list[httpx.Response]:
+    limits = httpx.Limits(max_connections=64)
+    async with httpx.AsyncClient(headers={"X-API-Key": key}, timeout=60, limits=limits) as client:
+        return await asyncio.gather(*(client.get(f"{servers[n % len(servers)]}/videos") for n in range(200)))
+
+
 async def test_200_at_once_through_2_servers_with_2_workers_accept_exactly_100(
     tmp_path: Path, valkey_server: ValkeyServer, valkey_url: str
 ) -> None:
     settings = f'{TIERS}\n[valkey]\nurl = "{valkey_url}"\n'
     with served_site(tmp_path / "site", settings, workers=2) as one:
-        key = one.new_key(tier="small")
         other = ServedSite(one.folder, settings, 2, {})
-        other.key = key
+        other.key = one.key
         try:
             other.start()
-            async with httpx.AsyncClient(
-                headers={"X-API-Key": key}, timeout=60, limits=httpx.Limits(max_connections=64)
-            ) as client:
-                answers = await asyncio.gather(*(client.get(f"{(one, other)[n % 2].url}/videos") for n in range(200)))
+            for _ in range(5):
+                before = len(one.log.read_text())
+                answers = await ask_200_times(one.new_key(tier="small"), one.url, other.url)
+                # Where Valkey does not answer in time, as on a very busy machine, each process counts, and says so.
+                if "counts rate limits by itself" not in one.log.read_text()[before:]:
+                    break
         finally:
             other.client.close()
             other.stop()
