@@ -202,8 +202,10 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
             taken = _routes(app) & _routes(Litestar([deepcopy(handler)], openapi_config=None, logging_config=None))
             if taken:
                 raise ValueError(f"{' and '.join(sorted(taken))} is served already")
+            # Once it is registered, a copy of it would be one of the whole application.
+            described = deepcopy(handler)
             app.register(handler)
-            description.of_plugins.append(handler)
+            description.of_plugins.append(described)
         except Exception as error:
             plugins.blame(name, f"a route of it is refused: {error}")
     resolve_in_turn(app)
