@@ -61,6 +61,7 @@ from reelkit.api.limits import telling_allowance
 from reelkit.api.openapi import description_routes
 from reelkit.delivery import live_pictures
 from reelkit.delivery.asgi import App, Message, Receive, Scope, Send
+from reelkit.delivery.explaining import explain_access
 from reelkit.delivery.front import Front
 from reelkit.delivery.head import HeadAsGet
 from reelkit.delivery.library import Library
@@ -102,6 +103,7 @@ HANDLERS: tuple[ControllerRouterHandler, ...] = (
     thumbnails.pick_thumbnail,
     *playback_policies.HANDLERS,
     signed_urls.sign_url,
+    explain_access,
     tags.list_tags,
     sources.upload_source,
     upload.upload_with_token,
@@ -143,7 +145,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
     plugins = plugins or load_plugins(site)
     countries = Countries(plugins)
     measured = Metrics()
-    collector = Collector(measured.registry)
+    collector = Collector(measured.registry, countries)
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -211,6 +213,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
     resolve_in_turn(app)
     # Litestar's scopes are the same dictionaries under other types.
     front = Front(HeadAsGet(cast("App", app)))
+    app.state["front"] = front
     access_log = AccessLog(log_style)
     return ClientAddresses(Observed(_Started(front), measured, access_log), site.network.trusted_proxies)
 

@@ -298,3 +298,19 @@ def test_a_policy_is_set_shown_and_taken_away(site: ServedSite, sample_h264: Pat
     assert site.client.get(path).json()["inEffect"] == nothing
     wrong = site.client.put(path, json={"allowedIps": ["x"], "allowedCountries": ["y"]})
     assert [fault["name"] for fault in wrong.json()["problems"]] == ["allowedCountries", "allowedIps"]
+
+
+def test_reports_tell_from_where_a_video_was_watched(site: ServedSite, public: str) -> None:
+    now = time.time_ns() // 1_000_000
+    for number, ip in enumerate(["198.51.100.1", "198.51.100.1", "198.51.100.2", "203.0.113.1"]):
+        played = [{"eat": now, "typ": kind, "vti": 0} for kind in (8, 1, 2)]
+        body = {"sat": now, "sid": f"s{number}", "pid": f"p{number}", "mid": public, "eve": played}
+        assert WEB.post(f"{site.url}/watch", json=body, headers={"X-Forwarded-For": ip}).status_code == 204
+    wanted = {"filterBy[mediaId][]": public}
+    deadline = time.monotonic() + 5
+    while site.client.get("/data/metrics/play/count", params=wanted).json()["data"] < 4:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    for dimension, expected in (("country", {"DE": 2, "FR": 1}), ("continent", {"EU": 3})):
+        data = site.client.get(f"/data/buckets/play/{dimension}", params=wanted).json()["data"]
+        assert {pair["dimensionValue"]: pair["metricValue"] for pair in data} == expected

@@ -56,15 +56,17 @@ class Sender(msgspec.Struct, frozen=True):
     address: str
     agent: str
     referrer: str
+    country: str = ""
+    """ISO 3166, two letters; empty when unknown."""
 
 
 _decoder = msgspec.json.Decoder(Beat)
 
 
-def sender_of(headers: Iterable[tuple[bytes, bytes]], client: str) -> Sender:
-    """Return who sends a request. client: their address, as `access.addresses` found it."""
+def sender_of(headers: Iterable[tuple[bytes, bytes]], client: str, country: str = "") -> Sender:
+    """Return who sends a request. client: their address, as `access.addresses` found it; country: where that is."""
     found = {name: value.decode("latin-1") for name, value in headers if name in (b"user-agent", b"referer")}
-    return Sender(client, found.get(b"user-agent", "")[:LONGEST_AGENT], found.get(b"referer", ""))
+    return Sender(client, found.get(b"user-agent", "")[:LONGEST_AGENT], found.get(b"referer", ""), country)
 
 
 def read_beat(body: bytes, sender: Sender, now: int, key: bytes) -> list[Event]:
@@ -84,7 +86,7 @@ def read_beat(body: bytes, sender: Sender, now: int, key: bytes) -> list[Event]:
         return []
     referrer = beat.ref if isinstance(beat.ref, str) else sender.referrer
     device, system, browser = agent_of(sender.agent)
-    profile = Profile("", device, system, browser, clean(referrer.partition("#")[0])[:LONGEST_REFERRER])
+    profile = Profile(sender.country, device, system, browser, clean(referrer.partition("#")[0])[:LONGEST_REFERRER])
     common: dict[str, Any] = {
         "project": "",
         "environment": "production",

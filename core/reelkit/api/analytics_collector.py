@@ -21,6 +21,7 @@ from litestar import Request, post
 from litestar.datastructures import State
 from prometheus_client import CollectorRegistry, Counter
 
+from reelkit.access.countries import Countries
 from reelkit.api.analytics_beats import read_beat, sender_of
 from reelkit.api.limits import ANONYMOUS, client_block, throttle_here
 from reelkit.catalog.analytics.events import Event
@@ -53,7 +54,8 @@ log = structlog.get_logger("reelkit.analytics")
 class Collector:
     """Takes the beats of one process."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, countries: Countries) -> None:
+        self._countries = countries
         self._taken = Counter("reelkit_analytics_events", "Events of players that were written.", registry=registry)
         self._dropped = Counter(
             "reelkit_analytics_events_dropped", "Events of players that were not kept.", ("reason",), registry=registry
@@ -66,7 +68,8 @@ class Collector:
     def take(self, body: bytes, headers: Any, client: str) -> None:
         """Take a beat. Raises InvalidPayload."""
         try:
-            events = read_beat(body, sender_of(headers, client), time.time_ns() // 1_000_000, self._key)
+            sender = sender_of(headers, client, self._countries.of(client))
+            events = read_beat(body, sender, time.time_ns() // 1_000_000, self._key)
         except InvalidPayload:
             self._dropped.labels("malformed").inc()
             raise

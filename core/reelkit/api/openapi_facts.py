@@ -174,6 +174,10 @@ QUERIES: dict[str, dict[str, Schema]] = {
         "sortOrder": words("asc", "desc"),
         **PAGES,
     },
+    "GET_videos-videoId-explain-access": {
+        **dict.fromkeys(("path", "token", "session", "referer", "origin", "ip", "country"), TEXT),
+        "at": MOMENT,
+    },
     "LIST-webhooks": {"events": TEXT, **PAGES},
     "LIST-webhook-deliveries": {"status": words("waiting", "delivered", "failed"), **PAGES},
 }

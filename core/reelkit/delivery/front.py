@@ -9,7 +9,9 @@ import structlog
 
 from reelkit.access.admission import Admission, Admitted
 from reelkit.access.metering import Meter, metered
+from reelkit.access.principal import Principal
 from reelkit.access.streams import Streams
+from reelkit.access.viewer import Viewer
 from reelkit.catalog.errors import DatabaseError
 from reelkit.catalog.playback import Playback
 from reelkit.delivery.answering import Answer, answer, answer_elsewhere, answer_empty, answer_json, answer_problem
@@ -90,7 +92,7 @@ class Front:
             viewer = viewer_of(scope, _WATCHED.get(route))
             admitted = await self._admission.admit(view.video, viewer, token)
             if admitted.principal is not None:
-                send = await self._count(admitted, rest, send)
+                send = await self._count(viewer, admitted, rest, send)
             if admitted.token_key is not None and token is not None:
                 await self._redeem(scope, receive, send, view, admitted, token, rest, find)
                 return
@@ -122,14 +124,26 @@ class Front:
             log.error("database failed", video=video_id, error=str(error))
             raise NotReady from error
 
-    async def _count(self, admitted: Admitted, rest: str, send: Send) -> Send:
+    async def _count(self, viewer: Viewer, admitted: Admitted, rest: str, send: Send) -> Send:
         """Take a place of the key that somebody watches on, and return a send that counts for it. Raises Problem."""
         principal = admitted.principal
         assert principal is not None
+        if viewer.case.explains:
+            await self._explain_count(viewer, principal)
+            return send
         if rest.startswith(("hls/", "mp4/")):
             await self._streams.hold(principal, admitted.viewer)
         await self._meter.check(principal)
         return metered(send, lambda count: self._meter.charge(principal, count))
+
+    async def _explain_count(self, viewer: Viewer, principal: Principal) -> None:
+        """Note whether a key may take more bytes; no place is taken, so nothing is said of those."""
+        try:
+            await self._meter.check(principal)
+        except Problem as problem:
+            viewer.case.refused("bytes", problem, problem.detail or problem.title)
+            raise
+        viewer.case.passed("bytes", "The key has not taken all bytes of its tier this month.")
 
     async def _redeem(
         self,

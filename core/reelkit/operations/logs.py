@@ -19,7 +19,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being answered, None outside of one."""
 
 _SECRETS = re.compile(
-    r"(^|&)((?:token|t|avh|key|api[-_]?key|session[-_]?token|signature|sig|password)=)[^&]*", re.IGNORECASE
+    r"(^|&)((?:token|t|avh|key|api[-_]?key|session(?:[-_]?token)?|signature|sig|password)=)[^&]*", re.IGNORECASE
 )
 _TOKEN = re.compile(r"(^/vod/[^/]*/token/|^/upload-tokens/)[^/]+")
 _NOISY = ("dbos", "httpx", "httpcore", "asyncio", "granian.access")
