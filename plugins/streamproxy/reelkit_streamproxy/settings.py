@@ -26,6 +26,7 @@ CONTENT_TYPES = (
     "application/dash+xml",
     "application/vnd.apple.mpegurl",
     "application/x-mpegurl",
+    "application/mpegurl",
     "application/vnd.apple.steering-list",
     "application/json",
     "application/octet-stream",
