@@ -7,12 +7,9 @@ import ssl
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-import httpx
-
 from reelkit.outbound.errors import OutboundFailed
 from reelkit.outbound.network import GuardedNetwork, Resolve, system_resolve
 from reelkit.outbound.tls import certificates, tls_fault
-from reelkit.outbound.urls import port_of
 
 __all__ = ["dial"]
 
@@ -21,21 +18,22 @@ P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 async def dial(
     speaks: Callable[[], P],
-    url: httpx.URL,
+    host: str,
+    port: int,
     *,
+    secure: bool,
     allow_private: Iterable[str] = (),
     timeout: float = 5.0,
     resolve: Resolve = system_resolve,
     tls: ssl.SSLContext | None = None,
 ) -> tuple[asyncio.Transport, P]:
-    """Connect to the host of a checked URL and return the transport with the protocol that `speaks` made.
+    """Connect to a host, as `checked_url` reads it, and return the transport with the protocol that `speaks` made.
 
-    The name is resolved once, what it stands for is checked, and that very address is connected to; over https the
-    certificate must be of the URL's host. timeout: seconds for all of it. Raises OutboundRefused, OutboundFailed.
+    The name is resolved once, what it stands for is checked, and that very address is connected to. secure: over TLS,
+    with a certificate of the host. timeout: seconds for all of it. Raises OutboundRefused, OutboundFailed.
     """
-    host, port = url.raw_host.decode("ascii"), port_of(url)
     network = GuardedNetwork(allow_private, resolve)
-    context = (tls or certificates()) if url.scheme == "https" else None
+    context = (tls or certificates()) if secure else None
     try:
         async with asyncio.timeout(timeout):
             last: Exception = OSError()

@@ -19,11 +19,12 @@ from reelkit_streamproxy.freshness import fresh_for
 from reelkit_streamproxy.linking import Linker
 from reelkit_streamproxy.links import Link
 from reelkit_streamproxy.origin_health import reason_of
-from reelkit_streamproxy.passing import PLAYLIST_TYPES, Kind, kind_of, passed_on, unpacked
+from reelkit_streamproxy.passing import passed_on, unpacked
 from reelkit_streamproxy.proxy import Proxy
 from reelkit_streamproxy.ranges import answer_kept
 from reelkit_streamproxy.sending import CutOff, Receive, Scope, Send, send_bytes, stream
 from reelkit_streamproxy.shared import Reader
+from reelkit_streamproxy.sniffing import ENOUGH, Kind, kind_of
 from reelkit_streamproxy.upstream import Body
 
 __all__ = ["Answering"]
@@ -36,6 +37,7 @@ CONDITIONS = frozenset({b"range", b"if-range", b"if-none-match", b"if-modified-s
 """The only headers of a viewer's that an origin is sent."""
 NOT_THEIRS = frozenset({"host", "connection", "content-length", "transfer-encoding", "te", "upgrade", "accept-encoding"})
 """Headers that no plugin adds: how the message travels is the proxy's business."""
+PLAYLIST_TYPES = {"hls": "application/vnd.apple.mpegurl", "dash": "application/dash+xml"}
 KEPT_HEADERS = ("content-type", "etag", "last-modified", "cache-control", "expires", "date", "accept-ranges")
 
 log = structlog.get_logger("reelkit.streamproxy")
@@ -101,11 +103,11 @@ class Answering:
                 body.close()
                 body = await self._ask("GET", address, permitted, {})
             content_type = "" if body.status == 304 else self._proxy.types.check(body.headers)
-            if body.status == 200 and (kind := kind_of(body.address, content_type)) is not None:
+            if body.status == 200 and (kind := kind_of(content_type, b"", body.address.path)) != "other":
                 # How long it is once it is rewritten shows only then.
                 body.close()
                 body = await self._ask("GET", address, permitted, {})
-                await self._send_playlist(send, body, kind, await self._whole(body, b""))
+                await self._send_playlist(send, body, kind, content_type, await self._whole(body, b""))
                 return
             headers = passed_on(body.headers, content_type)
             if (length := body.headers.get("content-length", "")).isdecimal():
@@ -123,22 +125,23 @@ class Answering:
                 await send_bytes(self._scope, send, body.status, headers)
                 return
             content_type = self._proxy.types.check(body.headers)
-            first = await source.read()
-            kind = kind_of(body.address, content_type, first)
-            if kind is not None and body.status == 206:
+            first = await _start_of(source)
+            kind = kind_of(content_type, bytes(first[:ENOUGH]), body.address.path)
+            if kind != "other" and body.status == 206:
                 # A part of a playlist cannot be rewritten, so it is sent whole.
                 source.close()
                 source = body = await self._ask("GET", self._link.address, await self._permit(self._link.address), {})
-                first = await source.read()
+                first = await _start_of(source)
             packed = body.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity")
-            if kind is not None or packed:
+            if kind != "other" or packed:
                 whole = await self._whole(source, first)
                 if packed:
                     if body.status == 206:
                         raise AnswerRefused(detail="It is a part of something compressed.")
                     whole = unpacked(whole, body.headers["content-encoding"], self._proxy.settings.playlist_bytes)
-                if kind is not None or (kind := kind_of(body.address, content_type, whole)) is not None:
-                    await self._send_playlist(send, body, kind, whole)
+                    kind = kind_of(content_type, whole[:ENOUGH], body.address.path)
+                if kind != "other":
+                    await self._send_playlist(send, body, kind, content_type, whole)
                     return
                 plain = {name: value for name, value in body.headers.items() if name not in ("content-encoding", "etag")}
                 await send_bytes(self._scope, send, 200, passed_on(plain, content_type), whole)
@@ -150,13 +153,15 @@ class Answering:
         finally:
             source.close()
 
-    async def _send_playlist(self, send: Send, body: Body, kind: Kind, whole: bytes) -> None:
+    async def _send_playlist(self, send: Send, body: Body, kind: Kind, content_type: str, whole: bytes) -> None:
         settings = self._proxy.settings
         linker = Linker(self._proxy.links, self._proxy.origins, self._link, settings.nesting)
         if kind == "hls":
             from reelkit_streamproxy.hls import rewrite
-        else:
+        elif kind == "dash":
             from reelkit_streamproxy.dash import rewrite
+        else:
+            from reelkit_streamproxy.json_lists import rewrite
         if len(whole) > IN_A_THREAD:
             text = await asyncio.to_thread(rewrite, whole, body.address.url, linker)
         else:
@@ -166,7 +171,7 @@ class Answering:
             log.info("left out of a playlist", origin=self._origin, uris=len(linker.refused), first=str(first.why))
         # It is for this viewer alone, and its links end.
         headers = [
-            (b"content-type", PLAYLIST_TYPES[kind].encode()),
+            (b"content-type", PLAYLIST_TYPES.get(kind, content_type).encode()),
             (b"cache-control", b"private, no-store"),
             (b"x-content-type-options", b"nosniff"),
         ]
@@ -247,12 +252,21 @@ class Answering:
             return
         content_type = body.headers.get("content-type", "").partition(";")[0].strip().lower()
         packed = body.headers.get("content-encoding", "identity").lower() != "identity"
-        if packed or kind_of(body.address, content_type, pieces[0]) is not None:
+        start = b"".join(pieces) if len(pieces[0]) < ENOUGH else pieces[0]
+        if packed or kind_of(content_type, bytes(start[:ENOUGH]), body.address.path) != "other":
             return
         headers: dict[str, Any] = {name: body.headers[name] for name in KEPT_HEADERS if name in body.headers}
         headers["content-type"] = self._proxy.types.check(body.headers)
         entry = Entry(key=key, size=size, expires=time.time() + seconds, headers=headers)
         self._proxy.in_the_background(asyncio.to_thread(cache.keep, entry, pieces))
+
+
+async def _start_of(source: Body | Reader) -> bytes | bytearray:
+    """Return the first bytes of a body, enough to tell what it is. Raises OutboundFailed."""
+    first = await source.read()
+    while first and len(first) < ENOUGH and (more := await source.read()):
+        first = bytes(first) + more
+    return first
 
 
 def _with_headers(request: ProxyRequest, answer: Any) -> ProxyRequest:

@@ -142,6 +142,11 @@ class Connection(asyncio.BufferedProtocol):
         """Whether nothing can be asked any more."""
         return self._ended or self._filled > 0 or self._transport is None or self._transport.is_closing()
 
+    @property
+    def finished(self) -> bool:
+        """Whether the body was read to its end."""
+        return self._left == 0
+
     def close(self) -> None:
         """End it now; what is on the way is thrown away."""
         self._ended = True

@@ -1,31 +1,14 @@
-"""What of an origin's answer is passed on to viewers: which types, which headers, and what is a playlist."""
+"""What of an origin's answer is passed on to viewers: which types, which headers, and how."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
-from reelkit_streamproxy.addresses import Address
 from reelkit_streamproxy.faults import AnswerRefused
 from reelkit_streamproxy.freshness import told_to_browsers
 
-__all__ = ["PLAYLIST_TYPES", "Kind", "TypeList", "kind_of", "passed_on", "unpacked"]
-
-Kind = Literal["hls", "dash"]
-
-PLAYLIST_TYPES: dict[Kind, str] = {"hls": "application/vnd.apple.mpegurl", "dash": "application/dash+xml"}
-
-_KINDS: dict[str, Kind] = {
-    "application/vnd.apple.mpegurl": "hls",
-    "application/x-mpegurl": "hls",
-    "application/mpegurl": "hls",
-    "audio/mpegurl": "hls",
-    "audio/x-mpegurl": "hls",
-    "application/dash+xml": "dash",
-}
-_SUFFIXES: dict[str, Kind] = {"m3u8": "hls", "m3u": "hls", "mpd": "dash"}
-_BEGINNINGS: dict[bytes, Kind] = {b"#EXTM3U": "hls"}
+__all__ = ["TypeList", "passed_on", "unpacked"]
 
 _PASSED_ON = ("content-range", "accept-ranges", "etag", "last-modified", "content-encoding")
 _GUARDS = (
@@ -50,17 +33,6 @@ class TypeList:
         if found in self._exact or f"{found.partition('/')[0]}/" in self._groups:
             return found
         raise AnswerRefused(detail=f"It is of the type {found[:100]!r}, which this proxy does not pass on.")
-
-
-def kind_of(address: Address, content_type: str, start: bytes | bytearray = b"") -> Kind | None:
-    """Tell what kind of playlist an answer is by its type, name and first bytes; None for anything else."""
-    kind = _KINDS.get(content_type)
-    if kind is None and not content_type.startswith(("video/", "image/")):
-        kind = _SUFFIXES.get(address.path.rpartition(".")[2].lower())
-    if kind is None:
-        head = bytes(start[:32]).removeprefix(b"\xef\xbb\xbf").lstrip()
-        kind = next((kind for beginning, kind in _BEGINNINGS.items() if head.startswith(beginning)), None)
-    return kind
 
 
 def passed_on(headers: Mapping[str, str], content_type: str) -> list[tuple[bytes, bytes]]:

@@ -103,6 +103,7 @@ class Shared:
                 self._close_to_others()
                 self._kept -= len(self._pieces.pop(0))
                 self._dropped += 1
+        if not self.body.ended:
             return
         self._complete = True
         self._close_to_others(None if self._dropped else tuple(self._pieces))

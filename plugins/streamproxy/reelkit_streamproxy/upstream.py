@@ -136,11 +136,12 @@ class Body:
                     raise
                 self._broken = error
                 continue
-            if not piece:
-                self._ended = True
-                self.finish()
-                return b""
             self._read += len(piece)
+            if connection.finished:
+                # At once, so that the next request has the connection even if nobody asks for what comes behind.
+                self.finish()
+                if self._read <= self._limits.size:
+                    return piece
             self._waited += self._clock() - started
             if self._read > self._limits.size:
                 self.close()
@@ -163,8 +164,14 @@ class Body:
             pieces.append(piece)
         return b"".join(pieces)
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more comes."""
+        return self._ended
+
     def finish(self) -> None:
         """Give the connection back; one whose body was not read to the end is closed."""
+        self._ended = True
         connection, self._connection = self._connection, None
         if connection is not None:
             self._asked.upstream.give_back(self.address, connection)

@@ -146,13 +146,14 @@ def proxy_policy(request: ProxyRequest):
         return {"Transfer-Encoding": "chunked"}
     if "split" in request.url:
         return {"X-A": "b\\r\\nX-C: d"}
-    return {"X-Policy": request.method}
+    return {"X-Policy": request.by}
 
 @reelkit.hookimpl
 def register_routes():
     """No routes: this is where names are made to stand for other addresses, each time for the next one."""
     real = socket.getaddrinfo
-    answers = {"changing.names.test": ["93.184.216.34", "127.0.0.1"], "inside.names.test": ["127.0.0.1"], "good.names.test": ["127.0.0.1"]}
+    here = "127.0.0.1"
+    answers = {"changing.names.test": ["93.184.216.34", here], "inside.names.test": [here], "good.names.test": [here]}
     asked = {}
 
     def getaddrinfo(host, port, *rest, **options):
