@@ -63,7 +63,7 @@ test: $(VENV)/.test player ## Run everything: lint, types, tests (ARGS="-k uploa
 	@# Types are checked beside the tests, which wait for other processes much of the time.
 	@$(BIN)/mypy >$(VENV)/types.log 2>&1 & types=$$!; \
 	$(BIN)/python -m reelkit.testing.browser \
-		&& $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS); tests=$$?; \
+		&& $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS); tests=$$?; \
 	wait $$types; types=$$?; cat $(VENV)/types.log; \
 	exit $$(( tests ? tests : types ))
 

@@ -18,9 +18,36 @@ import pytest
 pytest_plugins = ["reelkit.testing.fixtures", "reelkit.testing.databases"]
 
 LONGEST = (
+    "tests/journeys/test_killed.py",
     "tests/jobs/test_engine_takeover.py",
+    "tests/browser/test_real_site.py",
+    "tests/plugins/s3/test_conformance.py",
     "tests/contract/test_schemathesis.py",
+    "tests/journeys/test_load.py",
+    "tests/journeys/test_bad_uploads.py",
+    "tests/journeys/test_upload_and_play.py",
+    "tests/api/test_parts.py",
+    "tests/api/test_limits.py",
+    "tests/jobs/test_engine.py",
+    "tests/jobs/kinds/test_draft.py",
+    "tests/jobs/kinds/test_killed.py",
+    "tests/jobs/kinds/test_transcode.py",
+    "tests/jobs/kinds/test_ingest.py",
+    "tests/jobs/kinds/test_clip.py",
+    "tests/catalog/test_database.py",
+    "tests/plugins/ffmpeg/test_transcoder.py",
+    "tests/plugins/ffmpeg/test_seams.py",
+    "tests/plugins/ffmpeg/test_draft.py",
+    "tests/browser/test_player.py",
+    "tests/browser/test_embed_states.py",
+    "tests/contract/test_clients.py",
+    "tests/cli/test_serve.py",
+    "tests/cli/test_upload.py",
+    "tests/delivery/test_private.py",
+    "tests/media/test_probe.py",
+    "tests/test_app.py",
 )
+"""Half a minute and more each, on a busy machine; the first ones longest."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

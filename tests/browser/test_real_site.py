@@ -28,6 +28,12 @@ def film(sample: Callable[..., Path]) -> Path:
     return sample(duration=16, width=1280, height=720)
 
 
+@pytest.fixture(scope="module")
+def small_film(sample: Callable[..., Path]) -> Path:
+    """8 s of 360p H.264 and AAC, of which little is left to encode."""
+    return sample(duration=8, width=640, height=360)
+
+
 def upload(instance: Instance, title: str, file: Path) -> str:
     video = instance.new_video(title)
     with file.open("rb") as opened:
@@ -74,12 +80,14 @@ async def test_an_uploaded_film_plays_and_switches_quality(instance: Instance, f
         assert await seen.page.context.cookies() == []
 
 
-async def test_a_page_opened_before_the_upload_starts_by_itself(instance: Instance, film: Path, viewers: Viewers) -> None:
+async def test_a_page_opened_before_the_upload_starts_by_itself(
+    instance: Instance, small_film: Path, viewers: Viewers
+) -> None:
     video = instance.new_video("Not there yet")
     viewer = await viewers(f"{instance.url}/embed/vod/{video}?autoplay&muted")
     await viewer.until("document.querySelector('#message .text')?.textContent.startsWith('This video is being prepared')")
-    with film.open("rb") as opened:
-        source = {"file": (film.name, opened)}
+    with small_film.open("rb") as opened:
+        source = {"file": (small_film.name, opened)}
         await asyncio.to_thread(
             httpx.post, f"{instance.url}/videos/{video}/source", files=source, headers=instance.authorization, timeout=60
         )
@@ -112,9 +120,9 @@ async def test_a_film_with_three_sounds_that_must_be_encoded_is_heard_at_once(
 
 
 async def test_the_list_leads_to_the_film_and_its_snippet(
-    instance: Instance, film: Path, viewers: Viewers, axe: str
+    instance: Instance, small_film: Path, viewers: Viewers, axe: str
 ) -> None:
-    video = upload(instance, "A film with <i>marks</i> & a name that is long enough for two lines", film)
+    video = upload(instance, "A film with <i>marks</i> & a name that is long enough for two lines", small_film)
     httpx.post(f"{instance.url}/videos", json={"title": "Hidden", "public": False}, headers=instance.authorization)
     await rendered(instance, video, "360p")
     viewer = await viewers(f"{instance.url}/", width=1280, height=720)
