@@ -39,7 +39,7 @@ _ANY_LINE = re.compile(rb"\n()()[^\n]++")
 _LINE = re.compile(
     rb"\n(?:(" + _FOLDER + rb")(" + _NAME + rb")"
     rb"|(?!#)(?!" + _BELOW + rb")[^\n]++"
-    rb"|#EXT[^\n]*(?:[Uu][Rr][IiLl]|//|\\\\|ASSET-LIST|PREFETCH)[^\n]*+"
+    rb"|#EXT(?!INF:[0-9.]*+,?$)[^\n]*(?:[Uu][Rr][IiLl]|//|\\\\|ASSET-LIST|PREFETCH)[^\n]*+"
     rb"|#(?!EXT)[^\n]*+)",
     re.MULTILINE,
 )
@@ -105,6 +105,7 @@ class _Rewriting:
         self._link = link
         self._variables = variables
         self._folders: dict[bytes, bytes | None] = {}
+        self._starts: dict[bytes, bytes] = {}
 
     def result(self) -> bytes:
         below = None if self._variables else self._below(b"")
@@ -114,10 +115,10 @@ class _Rewriting:
         return _PLAIN_LINE.sub(b"\n" + below, _LINE.sub(self._line, self._text))
 
     def _line(self, found: re.Match[bytes]) -> bytes:
-        folder: bytes | None = found[1]
-        if folder and (below := self._folders.get(folder)) and not self._variables:
-            name: bytes = found[2]
-            return b"\n" + below + name
+        folder, name = found.groups()
+        if folder in self._starts:
+            start: bytes = self._starts[folder] + name
+            return start
         line, before = found[0][1:], len(self._link.refused)
         if line.startswith(b"#EXT"):
             made = self._tag(line)
@@ -181,7 +182,8 @@ class _Rewriting:
             return self._folders[folder]
         url = resolve(folder.decode(), self._page) if folder else self._page.folder
         try:
-            self._folders[folder] = self._link.below(url).encode()
+            below = self._link.below(url).encode()
+            self._folders[folder], self._starts[folder] = below, b"\n" + below
         except (AddressRefused, OriginNotAllowed):  # each line is refused by itself, and noted
             self._folders[folder] = None
         return self._folders[folder]
