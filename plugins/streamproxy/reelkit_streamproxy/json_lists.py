@@ -1,7 +1,7 @@
 """Rewriting what playlists lead to in JSON: manifests of content steering, and lists of interstitials.
 
-draft-pantos-hls-rfc8216bis-17, 7 and appendix D; DASH-IF's content steering is the same manifest. PATHWAY-CLONES are left out:
-they tell players to put other hosts into the addresses of a playlist, which by then are ours.
+draft-pantos-hls-rfc8216bis-17, 7 and appendix D; DASH-IF's content steering has the same manifest. PATHWAY-CLONES are left
+out: they tell players to put other hosts into the addresses of a playlist, which by then are ours.
 """
 
 from __future__ import annotations

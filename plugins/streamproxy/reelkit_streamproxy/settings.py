@@ -6,6 +6,7 @@ import re
 from typing import Annotated, Literal
 
 import msgspec
+
 from reelkit_streamproxy.patterns import host_of_pattern
 
 __all__ = ["CONTENT_TYPES", "Origin", "Settings"]
