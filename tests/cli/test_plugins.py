@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
+from reelkit.cli import plugins
 
 
 @pytest.fixture
@@ -88,3 +91,74 @@ def test_trace_shows_who_is_called_at_a_start(run: Any, greeting: Path) -> None:
     assert ("register_transcoder", "ffmpeg") in called
     assert ("register_commands", "greeting") in called
     assert "register_storage" in run("plugins", "trace", "--site", greeting).stdout
+
+
+MISTAKES = {
+    "a route that is no handler": (
+        "@reelkit.hookimpl\ndef register_routes(): return [len]\n",
+        "plugin odd: a route of it is refused: ",
+    ),
+    "a route that is served already": (
+        "from litestar import get\n@get('/videos')\nasync def own() -> str: return ''\n"
+        "@reelkit.hookimpl\ndef register_routes(): return [own]\n",
+        "plugin odd: a route of it is refused: GET /videos is served already",
+    ),
+    "a storage that is none": (
+        "@reelkit.hookimpl\ndef register_storage(): return reelkit.Provides('odd', open=lambda: 5)\n",
+        'plugin "odd": storage "odd" is no Storage: it lacks check, close, ',
+    ),
+    "a storage that cannot be made": (
+        "@reelkit.hookimpl\ndef register_storage(): return reelkit.Provides('odd', open=5)\n",
+        'open of Provides("odd", open=…) must be a function that makes the storage, not 5',
+    ),
+    "a player without files": (
+        "class Own:\n    def assets(self): return None\n"
+        "@reelkit.hookimpl\ndef register_player(): return reelkit.Provides('odd', open=Own)\n",
+        'player "odd": assets() must return PlayerAssets, not NoneType',
+    ),
+    "a summarizer that is none": (
+        "@reelkit.hookimpl\ndef register_summarizer(): return 5\n",
+        "plugin odd: register_summarizer returned int, which is no Summarizer",
+    ),
+    "a syntax error": ("def x(:\n", "cannot be imported: SyntaxError: invalid syntax (odd.py, line 2). Start without it"),
+    "an unusable time limit": (
+        "@reelkit.hookimpl\nasync def on_event(event): pass\n#time_limit = -1",
+        'site.toml line 2: "plugins.odd.time_limit" must be a number greater than 0',
+    ),
+}
+
+
+@pytest.fixture
+def checked(site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[str, str], str]:
+    """Checks a site with one plugin, `odd`, in this process: (code, settings) → what is printed."""
+    monkeypatch.setattr(logging.getLogger("reelkit.plugins"), "disabled", False)  # puts it back
+
+    def check_odd(code: str, settings: str) -> str:
+        (site / "plugins" / "odd.py").write_text(f"import reelkit\n{code}")
+        (site / "site.toml").write_text(settings)
+        plugins.check(site=site)
+        printed = capsys.readouterr()
+        assert printed.err == ""
+        return printed.out
+
+    return check_odd
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_check_tells_an_author_once_what_a_start_would_stumble_over(
+    checked: Callable[[str, str], str], mistake: str
+) -> None:
+    code, told = MISTAKES[mistake]
+    setting = code.rpartition("#")[2] if "#" in code else ""
+    part = next((part for part in ("storage", "player") if part in mistake), None)
+    use = f'[use]\n{part} = "odd"\n' if part else ""
+    printed = checked(code, f"[plugins.odd]\n{setting}\n{use}")
+    assert told in printed
+    assert printed.endswith("1 to mend.\n")
+
+
+def test_check_says_what_an_idle_plugin_lacks(checked: Callable[[str, str], str]) -> None:
+    code = "import msgspec\nclass Settings(msgspec.Struct):\n    word: str\n"
+    printed = checked(f"{code}@reelkit.hookimpl\ndef register_routes(settings): return []\n", "")
+    assert "plugin odd is idle: " in printed and "plugins.odd.word" in printed
+    assert printed.endswith(" plugins fit.\n")

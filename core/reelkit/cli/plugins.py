@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
 
 from reelkit.cli.options import JsonOption, SiteOption, open_site, print_json, print_table
 from reelkit.cli.plugin_commands import plugin_commands
+from reelkit.interfaces.summarizer import Summarizer
 from reelkit.plugins import Call, PluginRefused, PluginReport, Plugins, load_plugins
-from reelkit.site import SiteInvalid
+from reelkit.site import Site, SiteInvalid
 
 __all__ = ["check", "list_plugins", "trace"]
 
@@ -58,14 +61,19 @@ def check(*, site: SiteOption = None, json: JsonOption = False) -> int:
 
         reelkit plugins check --site mysite && reelkit serve --site mysite
     """
+    # What it would log is printed below.
+    logging.getLogger("reelkit.plugins").disabled = True
     try:
-        plugins = load_plugins(open_site(site))
-        _call_all(plugins)
+        loaded = open_site(site)
+        plugins = load_plugins(loaded)
+        _try_all(loaded, plugins)
     except (PluginRefused, SiteInvalid) as refused:
         found = Checked(False, refused.faults)
+    except FileNotFoundError as unbuilt:
+        found = Checked(False, (str(unbuilt),))
     else:
         failed = tuple(f"plugin {each.name}: {each.last_error}" for each in plugins.report() if each.errors)
-        found = Checked(not failed, failed, plugins.warnings)
+        found = Checked(not failed, failed, (*plugins.warnings, *plugins.idle))
     if json:
         print_json(found)
     else:
@@ -96,6 +104,25 @@ def _call_all(plugins: Plugins) -> tuple[Call, ...]:
     plugins.health_checks()
     _commands(plugins)
     return plugins.calls
+
+
+def _try_all(site: Site, plugins: Plugins) -> None:
+    """Do with what plugins offer what a start does, short of opening the database.
+
+    Raises PluginRefused, and FileNotFoundError when the player is not built.
+    """
+    import asyncio
+
+    from reelkit.app import create_app
+
+    plugins.transcoder()
+    asyncio.run(plugins.storage().close())
+    create_app(site, plugins=plugins)  # takes their routes and the player
+    plugins.health_checks()
+    for name, offered in plugins.answers("register_summarizer"):
+        if not isinstance(offered, Summarizer):
+            plugins.blame(name, f"register_summarizer returned {type(offered).__name__}, which is no Summarizer")
+    _commands(plugins)
 
 
 def _commands(plugins: Plugins) -> dict[str, tuple[str, ...]]:

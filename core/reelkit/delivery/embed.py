@@ -22,7 +22,8 @@ from reelkit.delivery.embed_words import LANGUAGES, choose_language
 from reelkit.delivery.looks import Chapters, EmbedTheme, chapters_for, embed_chapters, embed_theme
 from reelkit.delivery.pages import Page, content_security_policy, new_nonce
 from reelkit.delivery.private import with_query
-from reelkit.interfaces.player import Player
+from reelkit.interfaces.player import Player, PlayerAssets
+from reelkit.plugins import PluginRefused
 from reelkit.site import Site
 
 __all__ = [
@@ -154,13 +155,16 @@ class EmbedPages:
     """Renders embed pages and serves what they load.
 
     player_name: as [use] chose it, part of its assets' address; origins: where media may come from beside this site.
-    Raises FileNotFoundError when the player is not built.
+    Raises FileNotFoundError when the player is not built, PluginRefused when it is none.
     """
 
     def __init__(
         self, site: Site, player_name: str, player: Player, templates: jinja2.Environment, origins: Sequence[str] = ()
     ) -> None:
         assets = player.assets()
+        if not isinstance(assets, PlayerAssets):
+            answered = type(assets).__name__
+            raise PluginRefused([f'player "{player_name}": assets() must return PlayerAssets, not {answered}'])
         self.site = site
         self.templates = templates
         self.origins = tuple(origins)

@@ -53,6 +53,8 @@ async def call_contained(hook: Hook, arguments: Mapping[str, Any], limit: float)
 def describe_error(error: BaseException) -> str:
     """Name an error and the line of the plugin where it came from."""
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    if isinstance(error, SyntaxError):
+        return text  # which says where; it was not raised by a line of the plugin's
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

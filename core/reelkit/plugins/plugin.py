@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -23,7 +23,7 @@ class Section(msgspec.Struct, frozen=True):
     enabled: bool = True
     order: int = 0
     """Smaller is called earlier. Equal ones: third parties before reelkit's own, then by name."""
-    time_limit: float | None = None
+    time_limit: Annotated[float, msgspec.Meta(gt=0)] | None = None
     """Seconds that one contained call may take; by default what hookspecs.py says."""
 
 

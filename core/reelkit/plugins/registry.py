@@ -95,6 +95,16 @@ class Plugins:
         return self._choices[part].name
 
     @property
+    def idle(self) -> tuple[str, ...]:
+        """What third-party plugins lack that are installed and not in use, since nobody has configured them."""
+        return tuple(
+            f"plugin {each.name} is idle: {lack}"
+            for each in self._plugins.values()
+            if not each.first_party
+            for lack in each.missing
+        )
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """What the operator should mend although the site starts."""
         return tuple(choice.warning for choice in self._choices.values() if choice.warning)
@@ -307,6 +317,9 @@ class Plugins:
             if not isinstance(value, Provides):
                 answered = f"{hook} must return reelkit.Provides, not {type(value).__name__}"
                 raise PluginRefused([f'plugin "{plugin.name}" ({plugin.origin}): {answered}'])
+            if not callable(value.open):
+                answered = f'{hook}: open of Provides("{value.name}", open=…) must be a function that makes the {part}'
+                raise PluginRefused([f'plugin "{plugin.name}" ({plugin.origin}): {answered}, not {value.open!r}'])
             plugin.provides.append(f"{part} {value.name}")
             offers.append((plugin, value))
         idle = [plugin for plugin in self._plugins.values() if plugin.missing and hook in plugin.hooks]
