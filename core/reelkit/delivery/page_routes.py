@@ -43,7 +43,8 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
     async def embed_page(request: Request[Any, Any, Any], video_id: str) -> Response[bytes]:
         """Answer the page of one video, for a frame."""
         accepted = request.headers.get("accept-language", "")
-        found = await playback(video_id)
+        # What the media are asked of, so that the page names nothing that is not to be had yet.
+        found = await request.app.state.library.view(video_id)
         if found is None:
             return answer(embed.missing(accepted))
         try:
