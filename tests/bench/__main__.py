@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tests.bench.results import Row, print_table, save
 
-TOPICS = ("startup", "segment", "first_play", "delivery", "upload", "parts", "ladder", "lists", "analytics", "json")
+TOPICS = ("startup", "segment", "first_play", "delivery", "proxy", "upload", "parts", "ladder", "lists", "analytics", "json")
 
 
 def main() -> int:

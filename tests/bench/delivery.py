@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
@@ -43,7 +43,7 @@ app = Litestar([playlist], openapi_config=None)
 class Measured:
     """Rounds of load on one address of one server."""
 
-    def __init__(self, port: int, pid: int, path: str, headers: dict[str, str] | None = None) -> None:
+    def __init__(self, port: int, pid: int, path: str | Sequence[str], headers: dict[str, str] | None = None) -> None:
         self.port, self.pid, self.path, self.headers = port, pid, path, headers
         self.loads: list[Load] = []
         self.costs: list[float] = []
