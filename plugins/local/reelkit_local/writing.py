@@ -25,8 +25,9 @@ SHARED = 16 * 1024**2
 PUSH = 16 * 1024**2
 """Bytes after which the disk is asked to begin, so that the sync at the end finds little left to do."""
 
-BUFFERS = 1024
-"""Buffers that one pwritev takes (IOV_MAX of Linux)."""
+PIECE = 256 * 1024
+"""Bytes of one system call. With a megabyte ext4 takes pages of up to 2 MiB, which costs three times the CPU to write 2 GiB
+wherever the memory has no whole ones left; at 256 KiB it never does."""
 
 SYNC_FILE_RANGE_WRITE = 2
 
@@ -66,17 +67,12 @@ class FileWriter:
 
     def append(self, batch: Sequence[bytes]) -> None:
         """Write all of the buffers. Raises OSError."""
-        buffers = [memoryview(chunk) for chunk in batch]
-        while buffers:
-            written = os.pwritev(self.descriptor, buffers[:BUFFERS], self.position)
-            self.position += written
-            done = 0
-            while done < len(buffers) and written >= len(buffers[done]):
-                written -= len(buffers[done])
-                done += 1
-            del buffers[:done]
-            if written:
-                buffers[0] = buffers[0][written:]
+        for chunk in batch:
+            left = memoryview(chunk)
+            while left:
+                written = os.pwrite(self.descriptor, left[:PIECE], self.position)
+                self.position += written
+                left = left[written:]
 
     def sync(self) -> None:
         """Return when the disk has everything, if durable. Raises StorageFull, StorageUnavailable."""
