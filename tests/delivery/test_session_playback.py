@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -12,7 +13,16 @@ import httpx
 import pytest
 from reelkit.testing.served import ServedSite, served_site
 
-SETTINGS = '[playback]\nmode = "session"\n'
+SETTINGS = """
+[playback]
+mode = "session"
+[tiers.one]
+limit = 1000
+concurrent_streams = 1
+[tiers.small]
+limit = 1000
+monthly_bytes = 20000
+"""
 
 WEB = httpx.Client(timeout=30)
 """One for all: making each costs more than asking."""
@@ -259,6 +269,39 @@ def test_the_embed_page_takes_a_session_token_and_plays(site: ServedSite, video:
         assert WEB.get(site.url + address).status_code == 200
     again = WEB.get(page, params={"avh": manifest[1].partition("avh=")[2]})
     assert again.status_code == 200
+
+
+def test_as_many_watch_at_once_as_the_tier_says(site: ServedSite, video: str) -> None:
+    key = site.new_key(tier="one")
+    manifest = f"{site.url}/vod/{video}/hls/manifest.m3u8"
+    first, second = ({"X-Session-Token": session_token(site, key)} for _ in range(2))
+    for _ in range(2):
+        watched = everything_below(manifest, first)
+        assert len(watched) > 5 and set(watched.values()) == {200}, "one viewer, also after loading the page again"
+    (playlist, *_) = links(WEB.get(manifest, headers=second))
+    refused = WEB.get(playlist)
+    said = refused.json()
+    assert (refused.status_code, said["title"], said["limit"]) == (429, "Too many streams at once.", 1)
+    assert said["tier"] == "one" and 0 < said["retry_after"] <= int(refused.headers["retry-after"]) == 12
+    assert set(everything_below(manifest, first).values()) == {200}
+
+    other = site.new_key(tier="one")
+    assert set(everything_below(manifest, {"X-API-Key": other}).values()) == {200}, "the key itself is one viewer too"
+
+
+def test_a_key_takes_as_many_bytes_a_month_as_its_tier_says(site: ServedSite, video: str) -> None:
+    key = site.new_key(tier="small")
+    found = everything_below(f"{site.url}/vod/{video}/hls/manifest.m3u8", {"X-Session-Token": session_token(site, key)})
+    assert set(found.values()) == {200, 403}
+    refused = WEB.get(f"{site.url}/vod/{video}/hls/manifest.m3u8", headers={"X-API-Key": key})
+    said = refused.json()
+    assert (refused.status_code, said["title"], said["limit"]) == (403, "The monthly volume is used up.", 20000)
+    assert WEB.get(f"{site.url}/videos/{video}", headers={"X-API-Key": key}).status_code == 200, "data costs nothing"
+    deadline = time.monotonic() + 10
+    while not (lines := json.loads(site.command("keys", "usage", key, "--json"))):
+        assert time.monotonic() < deadline
+    assert lines[0]["bytes"] >= 20000 == lines[0]["monthly_bytes"]
+    assert said["used"] <= lines[0]["bytes"]
 
 
 def test_pages_for_everybody_show_nothing(site: ServedSite, video: str) -> None:

@@ -6,6 +6,8 @@ limits of the video and of a signed URL; the plugins. What is asked about a requ
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 from reelkit.access.asking import ask_authenticate
@@ -53,8 +55,13 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def viewer(self) -> str:
-        """What tells viewers on one key apart: stable for as long as they watch."""
-        return "" if self.grant is None else self.grant.viewer or self.grant.chance.hex()
+        """What tells viewers on one key apart: stable for as long as they watch; empty for a key by itself.
+
+        A session that was opened by a session token goes by the same name as the token.
+        """
+        if self.grant is not None:
+            return self.grant.viewer or self.grant.chance.hex()
+        return "" if self.principal is None else _name_of(self.principal.session_id).hex()
 
 
 ANYBODY = Admitted()
@@ -125,7 +132,9 @@ class Admission:
         if key_id.startswith("plugin:"):
             # Nothing tells when the plugin would no longer know them, so it is asked again soon.
             return self._rights.open_session(video.video_id, "", LIFETIME["session"])
-        return self._rights.open_session(video.video_id, key_id)
+        expires = int(self._rights.now()) + SESSION_SECONDS
+        grant = Grant(expires=expires, chance=_name_of(principal.session_id), key_id=key_id)
+        return self._rights.sign(video.video_id, grant)
 
     def vouch(self, video: Video, admitted: Admitted, session: str | None) -> str | None:
         """Return the session for what an embed page loads, where it was looked at which page embeds it."""
@@ -328,3 +337,8 @@ class Admission:
             case.passed(name, said)
         else:
             case.refused(name, AccessDenied(), said)
+
+
+def _name_of(session_id: str) -> bytes:
+    """Return six bytes that stand for a session token; none for none."""
+    return hashlib.blake2b(session_id.encode(), digest_size=6).digest() if session_id else b""

@@ -71,8 +71,8 @@ class Streams:
         self._clock = clock
         self._held: dict[tuple[str, str], float] = {}
 
-    async def hold(self, principal: Principal, viewer: str = "") -> None:
-        """Let somebody watch on, or begin to. viewer: who, unless a session token says it; whatever is stable and short.
+    async def hold(self, principal: Principal, viewer: str) -> None:
+        """Let somebody watch on, or begin to. viewer: which one of those on the key; whatever is stable and short.
 
         Every playlist and segment that somebody with a credential asks for renews their place, at least every LEASE
         seconds. Raises TooManyStreams, NotReady.
@@ -80,19 +80,18 @@ class Streams:
         limit = self._tiers[principal.tier].concurrent_streams
         if limit is None:
             return
-        who = principal.session_id or viewer
         now = self._clock()
         name = f"{principal.environment}:{principal.project}:{principal.key_id}"
-        if now < self._held.get((name, who), 0.0):
+        if now < self._held.get((name, viewer), 0.0):
             return
-        left = await self._leases.hold(name, who, limit)
+        left = await self._leases.hold(name, viewer, limit)
         if left > 0:
-            self._held.pop((name, who), None)
+            self._held.pop((name, viewer), None)
             raise TooManyStreams(limit=limit, tier=principal.tier, retry_after=max(1, math.ceil(left)))
         if len(self._held) >= self.REMEMBERED:
             self._held = {place: until for place, until in self._held.items() if until > now}
         if len(self._held) < self.REMEMBERED:
-            self._held[name, who] = now + RENEWED_AFTER
+            self._held[name, viewer] = now + RENEWED_AFTER
 
 
 def open_streams(site: Site, windows: Windows) -> Streams:

@@ -131,8 +131,9 @@ class Front:
         if viewer.case.explains:
             await self._explain_count(viewer, principal)
             return send
-        if rest.startswith(("hls/", "mp4/")):
-            await self._streams.hold(principal, admitted.viewer)
+        # A manifest or a token only leads there, by a session that names the viewer from then on.
+        if rest.startswith(("hls/", "mp4/")) and rest != "hls/manifest.m3u8" and admitted.token_key is None:
+            await self._streams.hold(principal, admitted.viewer or viewer.client)
         await self._meter.check(principal)
         return metered(send, lambda count: self._meter.charge(principal, count))
 
