@@ -7,8 +7,9 @@ import re
 import time
 from uuid import UUID
 
+import msgspec
 import pytest
-from reelkit.access.playback import SESSION_SECONDS, TOKEN_DAYS, PlaybackRights
+from reelkit.access.playback import SESSION_SECONDS, TOKEN_DAYS, Grant, PlaybackRights
 from reelkit.catalog import playback_tokens
 from reelkit.catalog.database import Database
 from reelkit.catalog.scope import Scope
@@ -145,3 +146,43 @@ async def test_used_tokens_are_forgotten_when_they_have_expired(database: Databa
     assert not await playback_tokens.is_used(SCOPE, expired)
     assert await playback_tokens.is_used(SCOPE, current)
     assert await new.redeem(SCOPE, VIDEO, expired) is None
+
+
+def test_a_signed_session_says_what_was_signed_and_nothing_can_be_added(rights: PlaybackRights, clock: Clock) -> None:
+    grant = Grant(
+        expires=int(NOW) + 60,
+        key_id="ke1",
+        domains=("shop.example",),
+        no_referrer=True,
+        countries=("DE",),
+        ips=("192.0.2.0/24",),
+        viewer="Ada ✓",
+    )
+    session = rights.sign(VIDEO, grant)
+    read = rights.grant(VIDEO, session)
+    assert read is not None and msgspec.structs.replace(read, chance=b"") == grant
+    assert rights.sign(VIDEO, grant) != session
+    assert not [one for one in changed(session) if rights.holds(VIDEO, one)]
+    assert not [session[:length] for length in range(len(session)) if rights.holds(VIDEO, session[:length])]
+    for more in ("A", "AAAA", "=", "==", "%3D", " ", "\n", session):
+        assert not rights.holds(VIDEO, session + more)
+    # The bytes of another one behind the signature of this one.
+    other = rights.sign(VIDEO, msgspec.structs.replace(grant, ips=(), countries=()))
+    assert not rights.holds(VIDEO, session[:24] + other[24:])
+    assert rights.grant(VIDEO, session, at=NOW + 60) is None
+    clock.now += 60
+    assert rights.grant(VIDEO, session) is None
+    assert rights.grant(VIDEO, session, at=NOW) is not None
+    assert PlaybackRights(Secrets(["n" * 64, "s" * 64]), clock).grant(VIDEO, session, at=NOW) is not None
+
+
+def test_a_token_works_for_its_key_only(rights: PlaybackRights) -> None:
+    keys = [f"ke{number:022}" for number in range(600)]
+    for key in (keys[7], ""):
+        token = rights.mint(VIDEO, key)
+        assert rights.key_of(VIDEO, token, [*keys, ""]) == key
+        assert rights.key_of(VIDEO, token, [one for one in [*keys, ""] if one != key]) is None
+        assert rights.key_of(OTHER, token, [*keys, ""]) is None
+    session = rights.open_session(VIDEO, keys[7])
+    grant = rights.grant(VIDEO, session)
+    assert grant is not None and grant.key_id == keys[7]
