@@ -127,6 +127,32 @@ def test_what_is_described_as_open_needs_no_key_and_the_rest_does(
         assert (answer.status_code == 401) == bool(told["security"]), name
 
 
+def test_the_headers_of_tus_are_described_as_they_are_sent(site: ServedSite, described: dict[str, dict[str, Any]]) -> None:
+    spoken = {"Tus-Resumable": "1.0.0"}
+    begun = site.client.post("/uploads/tus", headers=spoken | {"Upload-Length": "9", "Upload-Metadata": "title dA=="})
+    address = begun.headers["Location"]
+    bytes_of = spoken | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    answers = {
+        "OPTIONS_uploads-tus": site.client.options("/uploads/tus"),
+        "POST_uploads-tus": begun,
+        "HEAD_uploads-tus-id": site.client.head(address, headers=spoken),
+        "PATCH_uploads-tus-id": site.client.patch(address, content=b"1234", headers=bytes_of),
+        "DELETE_uploads-tus-id": site.client.delete(address, headers=spoken),
+    }
+    for name, answer in answers.items():
+        told = described[name]["responses"][str(answer.status_code)]["headers"]
+        sent = {header for header in answer.headers if header.startswith(("tus-", "upload-", "video-id", "location"))}
+        assert sent <= {header.lower() for header in told}, name
+        assert {header.lower() for header in told} - sent <= {"upload-concat", *(h.lower() for h in told if "Rate" in h)}, (
+            name
+        )
+        (first, *_) = described[name].get("parameters", [None])
+        assert name == "OPTIONS_uploads-tus" or first is not None
+    content = described["PATCH_uploads-tus-id"]["requestBody"]["content"]
+    assert list(content) == ["application/offset+octet-stream"]
+    assert "$ref" in described["POST-watch"]["requestBody"]["content"]["application/json"]["schema"]
+
+
 def test_the_type_of_the_measurements_is_that_of_prometheus(site: ServedSite) -> None:
     measured = site.client.get("/metrics")
     assert measured.headers["content-type"] == "text/plain; version=1.0.0; charset=utf-8"
@@ -140,3 +166,5 @@ def test_people_read_the_reference_without_asking_another_host(site: ServedSite,
     for name in operations:
         assert f'id="{name}"' in page.text
     assert "src=" not in page.text
+    for word in ("Upload-Offset", "application/offset+octet-stream", "transcriptSummary", "currentPage"):
+        assert word in page.text

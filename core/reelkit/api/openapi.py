@@ -19,7 +19,18 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.routes import HTTPRoute
 from litestar.types import ControllerRouterHandler
 
-from reelkit.api.openapi_facts import ALSO_ANSWERS, EMPTY, FORMS, HEADERS, JSON_BODIES, OPTIONAL_BODIES, QUERIES
+from reelkit.api.openapi_facts import (
+    ALSO_ANSWERS,
+    BYTES,
+    BYTES_OF,
+    EMPTY,
+    FORMS,
+    HEADERS,
+    JSON_BODIES,
+    OPTIONAL_BODIES,
+    QUERIES,
+    TOLD,
+)
 from reelkit.problems import ProblemBody
 
 __all__ = ["DESCRIPTION", "Description", "described", "description_routes"]
@@ -129,7 +140,9 @@ def described(app: Litestar) -> Schema:
         told = document["paths"][route.path_format]
         for method, operation in told.items():
             handler = route.route_handler_map[method.upper()][0]
-            complete(operation, route.path_format, "principal" in inspect.signature(handler.fn).parameters)
+            # Handlers of plugins ask for themselves, and say what they ask for.
+            keyed = "principal" in inspect.signature(handler.fn).parameters or "needs" in handler.opt
+            complete(operation, route.path_format, keyed)
         paths[camel(route.path_format)] = told
     document["paths"] = dict(sorted(paths.items()))
     components = document.setdefault("components", {})
@@ -154,7 +167,13 @@ def complete(operation: Schema, path: str, keyed: bool) -> None:
     ]
     parameters += [query_parameter(key, schema) for key, schema in QUERIES.get(name, {}).items()]
     parameters += [
-        {"name": key, "in": "header", "required": False, "description": text, "schema": {"type": "string"}}
+        {
+            "name": key,
+            "in": "header",
+            "required": key == "Tus-Resumable",
+            "description": text,
+            "schema": {"type": "string", "const": text} if key == "Tus-Resumable" else {"type": "string"},
+        }
         for key, text in HEADERS.get(name, {}).items()
     ]
     if parameters:
@@ -183,8 +202,12 @@ def answer(operation: Schema, statuses: set[int]) -> None:
     done = next(iter(responses.values()))
     if operation["operationId"] in EMPTY:
         done.pop("content", None)
+    told = TOLD.get(operation["operationId"], {})
+    headers: Schema = {name: {"description": text, "schema": {"type": "string"}} for name, text in told.items()}
     if operation["security"] and {"apiKey": []} in operation["security"]:
-        done["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in ALLOWANCE}
+        headers |= {name: {"$ref": f"#/components/headers/{name}"} for name in ALLOWANCE}
+    if headers:
+        done["headers"] = headers
     for status in sorted(statuses):
         problem = {"application/json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
         content = done.get("content", {}) if status < 300 else problem
@@ -200,6 +223,8 @@ def request_body(name: str) -> Schema | None:
     if name in FORMS:
         form = {"type": "object", "properties": FORMS[name], "required": ["file"]}
         return {"required": True, "content": {"multipart/form-data": {"schema": form}}}
+    if name in BYTES_OF:
+        return {"required": False, "content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}}
     return None
 
 

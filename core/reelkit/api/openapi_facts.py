@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from reelkit.api.access_requests import NewAccessRequest
+from reelkit.api.analytics_beats import Beat
 from reelkit.api.auth import AuthenticatePayload, RefreshTokenPayload
 from reelkit.api.captions import CaptionUpdate
 from reelkit.api.discarded import DiscardedUpdatePayload
@@ -18,12 +19,24 @@ from reelkit.api.player_themes import NewThemePayload, ThemePayload
 from reelkit.api.signed_urls import NewSignedUrl
 from reelkit.api.summaries import NewSummaryPayload, SummaryUpdatePayload
 from reelkit.api.thumbnails import PickPayload
+from reelkit.api.tus_headers import BYTES
 from reelkit.api.upload_tokens import NewUploadToken
 from reelkit.api.video_payloads import NewVideoPayload, VideoUpdatePayload
 from reelkit.api.webhooks import NewWebhookPayload
 from reelkit.interfaces.playback import PlaybackPolicy
 
-__all__ = ["ALSO_ANSWERS", "EMPTY", "FORMS", "HEADERS", "JSON_BODIES", "OPTIONAL_BODIES", "QUERIES"]
+__all__ = [
+    "ALSO_ANSWERS",
+    "BYTES",
+    "BYTES_OF",
+    "EMPTY",
+    "FORMS",
+    "HEADERS",
+    "JSON_BODIES",
+    "OPTIONAL_BODIES",
+    "QUERIES",
+    "TOLD",
+]
 
 Schema = dict[str, Any]
 
@@ -46,6 +59,7 @@ JSON_BODIES: dict[str, type[msgspec.Struct]] = {
     "POST_summaries": NewSummaryPayload,
     "PATCH_summaries-summaryId-source": SummaryUpdatePayload,
     "POST_api-access-requests": NewAccessRequest,
+    "POST-watch": Beat,
 }
 OPTIONAL_BODIES = frozenset({"POST_upload-tokens", "POST_videos-videoId-signed-urls"})
 
@@ -64,10 +78,61 @@ FORMS: dict[str, dict[str, Schema]] = {
 }
 """multipart/form-data: the fields, of which `file` is required and may go by any name."""
 
+BYTES_OF = frozenset({"POST_uploads-tus", "PATCH_uploads-tus-id", "POST_uploads-tus-id"})
+"""Take bytes of a file as they are, under the type of tus; a new upload need not bring any yet."""
+
+PART = {"Content-Range": "`part N/TOTAL`, `part N/*` or `bytes A-B/TOTAL` of an upload in parts."}
+SPOKEN = {"Tus-Resumable": "1.0.0"}
+CHECKED = {"Upload-Checksum": "`sha1`, `sha256` or `md5`, a blank, and the checksum of the body in Base64."}
+OFFSET = {"Upload-Offset": "Bytes that are here, as HEAD tells; the body goes behind them."}
 HEADERS: dict[str, dict[str, str]] = {
-    operation: {"Content-Range": "`part N/TOTAL`, `part N/*` or `bytes A-B/TOTAL` of an upload in parts."}
-    for operation in ("POST_videos-videoId-source", "POST_upload")
+    "POST_videos-videoId-source": PART,
+    "POST_upload": PART,
+    "POST_uploads-tus": {
+        **SPOKEN,
+        "Upload-Length": "Bytes of the whole file; not told of a final upload.",
+        "Upload-Metadata": "`filename`, `title` or `name`, `videoId` of a video to upload into: each a key and Base64.",
+        "Upload-Concat": "`partial`, or `final;` and the addresses of partial uploads, separated by blanks.",
+        **CHECKED,
+    },
+    "HEAD_uploads-tus-id": SPOKEN,
+    "PATCH_uploads-tus-id": {**SPOKEN, **OFFSET, **CHECKED},
+    "POST_uploads-tus-id": {
+        **SPOKEN,
+        "X-HTTP-Method-Override": "`PATCH`, `DELETE` or `HEAD`, where a network lets only POST pass.",
+        **OFFSET,
+        **CHECKED,
+    },
+    "DELETE_uploads-tus-id": SPOKEN,
 }
+"""Headers that requests may bring; of uploads by tus `Tus-Resumable` must be there."""
+
+STANDS = {
+    "Upload-Offset": "Bytes that are here.",
+    "Upload-Expires": "When an upload that is not complete is removed.",
+    "Video-Id": "The video that it is the source of.",
+}
+TOLD: dict[str, dict[str, str]] = {
+    "OPTIONS_uploads-tus": {
+        **SPOKEN,
+        "Tus-Version": "1.0.0",
+        "Tus-Extension": "What of tus is spoken.",
+        "Tus-Checksum-Algorithm": "The checksums that are compared.",
+        "Tus-Max-Size": "Bytes that a file may have.",
+    },
+    "POST_uploads-tus": {**SPOKEN, "Location": "The address of the upload.", **STANDS},
+    "HEAD_uploads-tus-id": {
+        **SPOKEN,
+        "Upload-Length": "Bytes of the whole file.",
+        **STANDS,
+        "Upload-Metadata": "As it was given.",
+        "Upload-Concat": "As it was given.",
+    },
+    "PATCH_uploads-tus-id": {**SPOKEN, **STANDS},
+    "POST_uploads-tus-id": {**SPOKEN, **STANDS},
+    "DELETE_uploads-tus-id": SPOKEN,
+}
+"""Headers of answers that went well, beside the allowance of a key."""
 
 TUS = (400, 401, 403, 404, 409, 412, 413, 415, 423, 429, 460)
 ALSO_ANSWERS: dict[str, tuple[int, ...]] = {

@@ -71,7 +71,8 @@ def operation_of(document: Schema, path: str, method: str, told: Schema) -> Oper
         for parameter in told.get("parameters", [])
     ]
     for content, body in told.get("requestBody", {}).get("content", {}).items():
-        takes += fields_of(document, body["schema"], "JSON" if content == "application/json" else "form")
+        found = fields_of(document, body["schema"], "JSON" if content == "application/json" else "form")
+        takes += found or [Field("the body", content, kind_of(body["schema"]), False)]
     answers = []
     for status, response in told["responses"].items():
         schema = response.get("content", {}).get("application/json", {}).get("schema", {}) if status < "300" else {}
