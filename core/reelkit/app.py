@@ -201,7 +201,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
         app.register(page)
     for name, handler in plugins.routes():
         try:
-            taken = _routes(app) & _routes(Litestar([deepcopy(handler)], openapi_config=None, logging_config=None))
+            taken = _routes(app) & _routes(_Application([deepcopy(handler)], openapi_config=None, logging_config=None))
             if taken:
                 raise ValueError(f"{' and '.join(sorted(taken))} is served already")
             # Once it is registered, a copy of it would be one of the whole application.
