@@ -65,6 +65,13 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
         body, headers = asset.choose(request.headers.get("accept-encoding", ""))
         return Response(body, headers=headers, media_type=asset.type)
 
+    @route("/embed/session.js", http_method=READS, include_in_schema=False, name="session-script")
+    async def session_script(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """Answer the module by which other pages keep a session token: always the newest at one address."""
+        asset = embed.runtime.files["session.js"]
+        body, headers = asset.choose(request.headers.get("accept-encoding", ""))
+        return Response(body, headers=headers | {"Cache-Control": "public, max-age=3600"}, media_type=asset.type)
+
     @route("/", http_method=READS, include_in_schema=False, name="watch-list")
     async def watch_list(request: Request[Any, Any, Any]) -> Response[bytes]:
         """Answer the public videos of the default project, newest first."""
@@ -85,7 +92,7 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
         found = await seen_by_anybody(video_id)
         return answer(watch.missing() if found is None else watch.watch(watch_video(found)))
 
-    return [embed_page, embed_asset, watch_list, watch_page]
+    return [embed_page, embed_asset, session_script, watch_list, watch_page]
 
 
 async def admitted(
