@@ -139,6 +139,12 @@ def test_an_address_of_another_machine_is_refused(run: Any, site: Path) -> None:
     assert refused.stderr.startswith("reelkit: 192.0.2.1 is not an address of this machine.")
 
 
+def test_an_empty_host_is_refused(run: Any, site: Path) -> None:
+    refused = run("serve", "--site", site, "--host", "", "--port", 0)
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("reelkit: --host is empty.")
+
+
 def test_a_plugin_that_does_not_fit_stops_the_start_once_and_in_a_line(run: Any, site: Path) -> None:
     (site / "plugins" / "bad.py").write_text("import reelkit\n@reelkit.hookimpl\ndef on_evnt(): ...\n")
     refused = run("serve", "--site", site, "--port", 0, "--workers", 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,17 @@ def test_every_default_that_the_skeleton_shows_is_the_default(site: Path) -> Non
     ]
     (site / "site.toml").write_text("\n".join(line for line in shown if not line.startswith("# ")))
     read, default = load_site(site, {}), Site(folder=site)
-    for section in ("database", "use", "network", "limits", "jobs", "tiers"):
+    for section in ("database", "valkey", "use", "network", "limits", "videos", "sandbox", "jobs", "tiers"):
         assert getattr(read, section) == getattr(default, section)
     assert read.site.base_url == default.site.base_url
+
+
+def test_the_skeleton_names_every_setting(site: Path) -> None:
+    sections = re.split(r"^\[(\w+)[\w.]*\]$", (site / "site.toml").read_text(), flags=re.MULTILINE)
+    shown = dict(zip(sections[1::2], sections[2::2], strict=True))
+    for section in set(Site.__struct_fields__) - {"folder", "origins", "plugins", "tiers"}:
+        for name in getattr(Site(folder=site), section).__struct_fields__:
+            assert re.search(rf"^(# )?{name} = ", shown[section], re.MULTILINE), f"[{section}] {name}"
 
 
 def test_a_site_is_never_overwritten(run: Any, site: Path, tmp_path: Path) -> None:

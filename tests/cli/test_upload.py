@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -163,7 +164,7 @@ def test_of_a_long_film_only_the_rest_is_sent_after_a_break(run: Any, served: Se
     assert status["ingest"]["receivedBytes"] == [{"from": 0, "to": size - 1, "total": size}]
 
 
-def test_a_long_film_goes_on_where_another_run_was_killed(run: Any, served: Served, long_film: Path) -> None:
+def test_a_long_film_goes_on_where_another_run_was_stopped(run: Any, served: Served, long_film: Path) -> None:
     video = urllib.request.Request(
         f"{served.url}/videos",
         data=b'{"title": "Long"}',
@@ -172,10 +173,14 @@ def test_a_long_film_goes_on_where_another_run_was_killed(run: Any, served: Serv
     with urllib.request.urlopen(video, timeout=60) as answer:
         id = json.load(answer)["videoId"]
     command = [sys.executable, "-P", "-m", "reelkit", "upload", str(long_film), "--url", served.url, "--key", served.key]
-    with subprocess.Popen([*command, "--video", id], env=ENVIRON, stderr=subprocess.DEVNULL) as first:
+    with subprocess.Popen([*command, "--video", id], env=ENVIRON, stderr=subprocess.PIPE, text=True) as first:
         while not (served.get(f"/videos/{id}/status").get("ingest") or {}).get("receivedBytes"):
             assert first.poll() is None
-        first.kill()
+        first.send_signal(signal.SIGINT)
+        said = first.stderr.read() if first.stderr else ""
+    assert shlex.split(said.strip().rpartition("Go on with: ")[2]) == [
+        *("reelkit", "upload", str(long_film), "--video", id, "--url", served.url)
+    ]
     there = served.get(f"/videos/{id}/status")["ingest"]["receivedBytes"]
     passed = 0
     with counting(served.url) as (url, count):

@@ -21,10 +21,12 @@ async def create(
     site: SiteOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Make a project: its keys see its own videos and nobody else's. For example:
+    """Make a project: its keys see its own videos and nobody else's.
 
-    reelkit project create "our shop" --site mysite
-    reelkit keys create --project "our shop" --name website --site mysite
+    For example:
+
+        reelkit project create "our shop" --site mysite
+        reelkit keys create --project "our shop" --name website --site mysite
     """
     if not name.strip():
         raise CommandFailed("a project needs a name")
@@ -39,9 +41,11 @@ async def create(
 
 
 async def list_projects(*, site: SiteOption = None, json: JsonOption = False) -> None:
-    """List the projects of a site, oldest first. For example:
+    """List the projects of a site, oldest first.
 
-    reelkit project list --site mysite
+    For example:
+
+        reelkit project list --site mysite
     """
     async with opened(open_site(site)):
         await projects.default()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -110,12 +111,12 @@ class Sender:
                     return Sent(video, size, (at := await self._send_missing(file, size, video, arrived)) - start, at)
                 except ConnectionLost as lost:
                     if attempt == ATTEMPTS:
-                        raise CommandFailed(f"{lost}. {_again(file, video)}") from None
+                        raise CommandFailed(f"{lost}. {_again(file, video, self._url)}") from None
                     how = "Sending it again from the start" if size <= PART else "Going on with what is missing"
                     _tell(f"{lost}. {how}, {attempt + 1} of {ATTEMPTS}.")
                     await asyncio.sleep(min(2**attempt, 30))
         except (KeyboardInterrupt, asyncio.CancelledError):
-            _tell(_again(file, video))
+            _tell(_again(file, video, self._url))
             raise
         except Refused:
             if video_id is None:  # of a file that is refused, no empty video is to remain
@@ -285,8 +286,8 @@ def _first_parts(playlist: str) -> list[str]:
     return maps[:1] + [line for line in lines if line and not line.startswith("#")][:1]
 
 
-def _again(file: Path, video: Video) -> str:
-    return f"Go on with: reelkit upload {file} --video {video.video_id}"
+def _again(file: Path, video: Video, url: str) -> str:
+    return f"Go on with: {shlex.join(['reelkit', 'upload', str(file), '--video', video.video_id, '--url', url])}"
 
 
 def _reason(error: httpx.TransportError) -> str:

@@ -44,6 +44,10 @@ def serve(
         reelkit serve --site mysite
         reelkit serve --site mysite --host 0.0.0.0 --port 80 --workers 4
     """
+    if not host:
+        raise CommandFailed(
+            "--host is empty. Take 127.0.0.1 for this machine only, 0.0.0.0 for all its addresses", exit_code=2
+        )
     folder = site_folder(site)
     port = _free_port(host, port)
     if no_plugins:

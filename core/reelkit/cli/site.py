@@ -17,7 +17,7 @@ from reelkit.site_secrets import open_secrets
 __all__ = ["new"]
 
 
-def new(folder: Annotated[Path, Parameter(name="DIR", help="A folder that is empty or does not exist yet.")]) -> None:
+def new(folder: Annotated[Path, Parameter(name="DIR", help="A folder that is empty or does not exist yet.")], /) -> None:
     """Make a new site: a site.toml that explains itself, a folder for plugins, a secret to sign with, a public key.
 
     For example:

@@ -35,7 +35,7 @@ class Uploaded(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 async def upload(
-    file: Annotated[Path, Parameter(name="FILE")],
+    file: Annotated[Path, Parameter(name="FILE", help="The video.")],
     /,
     *,
     url: UrlOption = "http://127.0.0.1:8000",
