@@ -46,7 +46,11 @@ _LINE = re.compile(
 _REFERENCE = re.compile(rb"(?:" + _BELOW + rb")|(" + _FOLDER + rb"|" + _RELATIVE + _IN_FOLDER + rb")(" + _NAME + rb")")
 
 _TAG = re.compile(rb"(#EXT[A-Z0-9-]*)(:?)(.*)")
-_ATTRIBUTE = re.compile(rb'(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]+)\s*=\s*(?:"([^"]*)"|([^",\s]*))')
+# An attribute; or an address between attributes, where some players take it for a line of its own.
+_ATTRIBUTE = re.compile(
+    rb'(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]+)\s*=\s*(?:"([^"]*)(?:"[^,\s]*|$)|([^,\s]*))'
+    rb"|((?i:https?:)[/\\]{2}[^\s\",]*|(?<=[\s,])[/\\]{2}[^\s\",]+)"
+)
 _URI_NAME = re.compile(rb"(?i)(?:.*UR[IL]|X-ASSET-LIST)")
 _ABSOLUTE = re.compile(rb"(?i)\s*(?:https?:)?[/\\]{2}")
 _MASTER = re.compile(rb"^#EXT-X-(?:STREAM-INF|MEDIA|I-FRAME-STREAM-INF):", re.MULTILINE)
@@ -77,8 +81,10 @@ def rewrite(playlist: bytes, base: str, link: Linker, /) -> bytes:
 
 def _plain(playlist: bytes) -> bytes:
     text = playlist.removeprefix(b"\xef\xbb\xbf")
-    if not re.match(rb"#EXTM3U[ \t]*(?:[\r\n]|\Z)", text):
+    first = re.match(rb"#EXTM3U(?:[ \t][^\r\n]*)?(?=[\r\n]|\Z)", text)
+    if first is None:
         raise PlaylistRefused(name="url", detail="It does not begin with #EXTM3U, in UTF-8.")
+    text = b"#EXTM3U" + text[first.end() :]
     if b"\r" in text:
         text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if (lines := text.count(b"\n")) > MOST_LINES:
@@ -139,11 +145,13 @@ class _Rewriting:
             return tag + b":" + self._to(rest)
 
         def attribute(found: re.Match[bytes]) -> bytes:
-            name, quoted, bare = found.groups()
+            name, quoted, bare, alone = found.groups()
+            if alone is not None:
+                return self._to(alone)
             value = bare if quoted is None else quoted
-            if not value or not (_URI_NAME.fullmatch(name) or _ABSOLUTE.match(value)) or name == b"KEYFORMAT":
-                return found[0]
-            made = self._to(value, tag)
+            is_address = _URI_NAME.fullmatch(name) or (_ABSOLUTE.match(value) and name != b"KEYFORMAT")
+            made = self._to(value, tag) if is_address and value else value
+            # In one spelling, so that what stands behind the last quote is not part of it to some players.
             return name + b"=" + (made if quoted is None else b'"' + made + b'"')
 
         return tag + colon + _ATTRIBUTE.sub(attribute, rest)

@@ -19,7 +19,7 @@ from reelkit_streamproxy.refusals import NestsTooDeep, PlaylistRefused, Refusal
 
 LinkerFor = Callable[..., Linker]
 PAGE = "https://cdn.example.org/live/show/v0/index.m3u8?a=1"
-OURS = re.compile(r"/api/(?:folder/[A-Za-z0-9_-]+/|refused/[a-z]+$)|/api\?url=")
+OURS = re.compile(r"/api/(?:folder/[A-Za-z0-9_-]+/|refused/[a-z]+)|/api\?url=")
 ANY = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
 
 
@@ -33,8 +33,9 @@ def addresses(playlist: str) -> list[str]:
             found.append(line.strip())
         elif line.startswith("#EXT") and ":" in line:
             for name, value in re.findall(r'(.+?)=(".*?"|.*?)(?:,|$)', line.partition(":")[2]):
-                if re.fullmatch(r"(?i)[\w.-]*UR[IL]|X-ASSET-LIST", name.strip()) and value.strip('"'):
-                    found.append(value.strip('"'))
+                whole = value[1:-1] if len(value) > 1 and value[0] == value[-1] == '"' else value
+                if re.fullmatch(r"(?i)[\w.-]*UR[IL]|X-ASSET-LIST", name.strip()) and whole:
+                    found.append(whole)
     return found
 
 
@@ -188,6 +189,20 @@ def test_tags_that_are_an_address_are_rewritten(linker_for: LinkerFor, opened: C
     assert made[2] == "#EXT-X-OTHER:/api/refused/origin"
 
 
+@pytest.mark.parametrize("between", ["4 {}", "{}", "4 ,{}", "4,a title {}", "a=b {}", '-1 tvg-logo="{}",A title'])
+@pytest.mark.parametrize(
+    "address", ["https://evil.example/a", "//evil.example/a", "HTTP://evil.example/?a=b", "\\\\evil.example"]
+)
+def test_no_address_hides_where_a_tag_has_none(linker_for: LinkerFor, between: str, address: str) -> None:
+    made = rewrite(f"#EXTM3U\n#EXTINF:{between.format(address)}\na.ts\n".encode(), PAGE, linker_for(PAGE))
+    assert b"evil" not in made and b"/api/refused/" in made
+
+
+def test_what_is_told_of_a_list_beside_its_name_is_left_out(linker_for: LinkerFor) -> None:
+    made = rewrite(b'#EXTM3U url-tvg="https://evil.example/"\r\n#EXTINF:4,\r\na.ts', PAGE, linker_for(PAGE))
+    assert made.startswith(b"#EXTM3U\n#EXTINF:4,\n/api/folder/")
+
+
 def test_what_is_refused_is_told_with_its_line(linker_for: LinkerFor) -> None:
     linker = linker_for(PAGE)
     rewrite(b"#EXTM3U\r\n#EXTINF:4,\r\na.ts\r\n# note\r\n\r\nhttps://evil.example/b.ts\r\nfile:///c\r\n", PAGE, linker)
@@ -277,7 +292,9 @@ def test_no_address_of_an_origin_survives_in_any_playlist(linker_for: LinkerFor,
         return
     for address in addresses(made):
         assert OURS.match(address) or re.match(r"(?!https?:)[a-z]+:", address), address
-    assert "{$" not in "".join(addresses(made))
+        assert "{$" not in address.split()[0]
+    between = re.sub(r'"[^"\n]*"|/api[/?]\S*', "", made)
+    assert not re.search(r"(?i)https?://|[\s,]//[^\s,]", between)
 
 
 SEGMENTS = st.sampled_from(["..", ".", "a", "b.ts", "live", "show", "%20", "c%C3%BC", "d:e", "f;g", "$1", "~"])
