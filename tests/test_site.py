@@ -49,7 +49,7 @@ def test_an_unknown_setting_is_named_with_its_line_and_what_was_meant(folder: Pa
 
 def test_a_setting_that_resembles_nothing_gets_the_list(folder: Path) -> None:
     assert faults(write(folder, "[jobs]\nzzz = 1\n")) == (
-        'site.toml line 2: unknown setting "jobs.zzz". Known here: lease_seconds, transcodes.',
+        'site.toml line 2: unknown setting "jobs.zzz". Known here: ladder, lease_seconds, transcodes.',
     )
 
 

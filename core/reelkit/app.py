@@ -68,6 +68,7 @@ from reelkit.delivery.library import Library
 from reelkit.delivery.logos import player_logo
 from reelkit.delivery.page_routes import page_routes
 from reelkit.delivery.reference import reference_page
+from reelkit.jobs.laziness import Attention
 from reelkit.jobs.runtime import Runtime, running
 from reelkit.operations.access_log import AccessLog
 from reelkit.operations.health import Readiness, healthz, metrics, readyz
@@ -173,7 +174,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
                     "countries": countries,
                 }
             )
-            front.open(library, admission, streams, meter)
+            front.open(library, admission, streams, meter, Attention(runtime.engine))
             try:
                 yield
             finally:

@@ -157,6 +157,8 @@ class Jobs(Section, frozen=True):
 
     transcodes: Count = 1
     """Ladders encoded at once by one worker."""
+    ladder: Literal["lazy", "at-once"] = "lazy"
+    """Of a picture that is copied, lazy makes 360p at once, and the other sizes when it is watched or nothing else is due."""
     lease_seconds: Seconds = 10.0
     """A worker silent for this long is taken for dead and its jobs are taken over."""
 

@@ -88,6 +88,27 @@ async def test_urgent_jobs_start_first(embedded: Any) -> None:
     assert starts.index("sooner") < starts.index("later")
 
 
+async def test_a_job_that_waits_can_be_hastened(embedded: Any) -> None:
+    await hastened(embedded)
+
+
+async def test_a_job_that_waits_can_be_hastened_on_postgres(cluster: Any) -> None:
+    await hastened(cluster)
+
+
+async def hastened(there: Any) -> None:
+    asker = await there.engine()
+    for key, priority in (("first", 5), ("patient", 6), ("wanted", 9)):
+        await asker.submit("sleep", key, {"seconds": 0.5}, priority=priority)
+    await asker.hasten("sleep", "wanted", 1)
+    # One that nobody knows is no error.
+    await asker.hasten("sleep", "unknown", 1)
+    await there.engine(run=True)
+    await asker.wait("sleep", "patient", timeout=60)
+    # Two run at once.
+    assert [mark.key for mark in there.marks("start")][2] == "patient"
+
+
 async def test_an_idle_engine_starts_a_job_at_once(embedded: Any) -> None:
     engine = await embedded.engine(run=True)
     waits = []

@@ -44,6 +44,8 @@ class Playback(msgspec.Struct, frozen=True):
     """Sounds that are still made, by number: all segments are known, those that are listed here can be had."""
     growing: bool = False
     """More renditions are to come."""
+    lazy: bool = False
+    """Some of them wait for somebody to watch, or for a time when nothing else is due."""
 
     def texts_of(self, kind: Kind) -> tuple[TextTrack, ...]:
         """Return the captions or the chapters that a player can read."""
@@ -96,6 +98,8 @@ async def playback(video_id: str) -> Playback | None:
         tuple(Draft(rendition, tuple(segments[rendition.id])) for rendition in in_order(drafts)),
         tuple(track_of(row) for row in texts),
         tuple(Draft(one, tuple(segments[one.id])) for one in in_order(sounds)),
+        lazy=any(row["kind"] == "copy" for row in current)
+        and any(row["status"] == "waiting" and row["kind"] == "encoded" for row in current),
         growing=any(row["status"] in ("waiting", "encoding") and row["kind"] != "draft" for row in current),
     )
 

@@ -18,11 +18,12 @@ from reelkit.delivery.answering import Answer, answer, answer_elsewhere, answer_
 from reelkit.delivery.asgi import ROUTE, App, Receive, Scope, Send
 from reelkit.delivery.files import Files
 from reelkit.delivery.library import Library
-from reelkit.delivery.private import private
+from reelkit.delivery.private import not_shared, private
 from reelkit.delivery.segments import Piece, Segments
 from reelkit.delivery.texts import Texts
 from reelkit.delivery.viewers import What, viewer_of
 from reelkit.interfaces.storage import NotStored, StorageError
+from reelkit.jobs.laziness import Attention
 from reelkit.problems import MethodNotAllowed, NotFound, NotReady, Problem, StorageFailing, UnrecognizedUrl
 
 __all__ = ["Front"]
@@ -40,6 +41,8 @@ log = structlog.get_logger("reelkit.delivery")
 Find = Callable[[Playback], Awaitable[Answer | None]]
 
 SOURCE = "mp4/source.mp4"
+_PLAYLIST = "hls/{renditionId}/{track}/playlist.m3u8"
+"""Who reads one of these watches, unlike who asks for the manifest until it is there."""
 _WATCHED: dict[str, What] = {
     "hls/manifest.m3u8": "playlist",
     "hls/{renditionId}/{track}/playlist.m3u8": "playlist",
@@ -56,7 +59,7 @@ class Front:
         self._behind = behind
         self._library: Library | None = None
 
-    def open(self, library: Library, admission: Admission, streams: Streams, meter: Meter) -> None:
+    def open(self, library: Library, admission: Admission, streams: Streams, meter: Meter, attention: Attention) -> None:
         """Begin to serve."""
         self._segments = Segments(library)
         self._files = Files(library)
@@ -64,6 +67,7 @@ class Front:
         self._admission = admission
         self._streams = streams
         self._meter = meter
+        self._attention = attention
         self._library = library
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -109,9 +113,13 @@ class Front:
                     found = await find(view)
                     if found is not None and session is not None:
                         found = await private(found, session)
+                    elif found is not None and admitted.limited:
+                        found = not_shared(found)
                     if found is not None:
                         self._texts.keep(scope["path"], session, view, found)
                 await _give(scope, receive, send, view, found)
+            if view.lazy and route == _PLAYLIST:
+                await self._attention.watched(view)
         except NotStored as error:
             # A rendition that was just replaced, or a video that was just deleted; anything else is worth a look.
             log.warning("media is gone", video=video_id, key=error.key)

@@ -127,6 +127,15 @@ class Durable:
         with self.engine.begin() as connection:
             connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
 
+    def hasten(self, kind: str, key: str, priority: int) -> None:
+        """Change the priority of a job that waits in its queue; DBOS has no call for it. Others stay as they are."""
+        from sqlalchemy import text
+
+        table = "workflow_status" if self.engine.dialect.name == "sqlite" else f"{SCHEMA}.workflow_status"
+        change = text(f"UPDATE {table} SET priority = :p WHERE workflow_uuid = :id AND status = 'ENQUEUED'")  # noqa: S608 - ours
+        with self.engine.begin() as connection:
+            connection.execute(change, {"p": priority, "id": f"{kind}:{key}"})
+
     def cancel(self, kind: str, key: str) -> None:
         """Cancel a job; one that is unknown or has ended stays as it is."""
         self._client.cancel_workflow(f"{kind}:{key}")

@@ -128,6 +128,10 @@ class JobEngine:
         if not self.embedded or not self.running:
             await asyncio.to_thread(self._wake_others)
 
+    async def hasten(self, kind: str, key: str, priority: int = 0) -> None:
+        """Give a job that still waits another priority; one that runs, has ended or is unknown stays as it is."""
+        await asyncio.to_thread(self._durable.hasten, kind, key, priority)
+
     async def cancel(self, kind: str, key: str) -> None:
         """Have a job not run, or stop it within about a second, its child processes included. Others keep their state.
 

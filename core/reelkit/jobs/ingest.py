@@ -18,6 +18,7 @@ from reelkit.jobs.announce import Noted, announcing, facts
 from reelkit.jobs.captions import caption_what_waits
 from reelkit.jobs.clip import shortened
 from reelkit.jobs.job import JobContext, PermanentFailure
+from reelkit.jobs.laziness import submit_ladder
 from reelkit.jobs.planning import copied, draft_of, planned, playable_as_is
 from reelkit.jobs.thumbnail import take_wanted
 from reelkit.jobs.transfer import at_hand, read_object, store_bytes
@@ -123,11 +124,12 @@ async def _tell_of_mp4(happened: Noted, source: Source, found: Probe, published:
 async def _have_the_rest_made(runtime: Runtime, source: Source, found: Probe) -> None:
     if not source.packageable and found.video is not None:
         await runtime.engine.submit("draft", source.id, {"source_id": source.id})
+    renditions = await work.renditions_of(source.id)
     apart = source.packageable and isinstance(runtime.transcoder, Sounds)
-    if apart and any(one.kind == "audio" for one in await work.renditions_of(source.id)):
+    if apart and any(one.kind == "audio" for one in renditions):
         await runtime.engine.submit("sound", source.id, {"source_id": source.id})
     if found.video is not None or not source.packageable:
-        await runtime.engine.submit("transcode", source.id, {"source_id": source.id})
+        await submit_ladder(runtime.engine, source, renditions, lazy=runtime.site.jobs.ladder == "lazy")
     if (video := await work.video(source.video_id)) is not None:
         await take_wanted(runtime, video)
         await caption_what_waits(runtime, await transcripts.get(video.scope, video.video_id))

@@ -20,6 +20,7 @@ from reelkit.interfaces.media import Ladder, Probe
 from reelkit.interfaces.transcoder import Outputs, Sounds, TranscodeFailed, TranscodeTask
 from reelkit.jobs.announce import announcing, facts
 from reelkit.jobs.job import JobContext, PermanentFailure
+from reelkit.jobs.laziness import REST, is_due
 from reelkit.jobs.planning import Plan, plan_of
 from reelkit.jobs.transfer import at_hand, read_file, store_bytes, store_file
 from reelkit.media.mp4.index import build_index
@@ -35,16 +36,20 @@ REPORT_SECONDS = 1.0
 
 
 async def transcode(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -> None:
-    """Encode what the source `source_id` still lacks. Raises PermanentFailure when it cannot be encoded."""
+    """Encode what the source `source_id` still lacks, in one run. Raises PermanentFailure when it cannot be encoded.
+
+    `part`: of a ladder that is made lazily; None: all of it.
+    """
+    part = payload.get("part")
     source = await work.source(payload["source_id"])
     if source is None or source.status != "ingested" or source.probe is None:
         return
     plan = await plan_of(runtime.storage, source, source.probe, runtime.transcoder)
-    renditions = await work.plan(source.id, plan.encoded)
+    renditions = await work.plan(source.id, [one for one in plan.encoded if is_due(one.quality, part)])
     if renditions is None:
         return
     missing = [rendition for rendition in renditions if rendition.status != "encoded"]
-    images = source.probe.video is not None and source.poster_key is None
+    images = source.probe.video is not None and source.poster_key is None and part != REST
     if not (missing or images):
         return
     if not await work.start([rendition.id for rendition in missing]):
@@ -68,7 +73,7 @@ async def transcode_failed(runtime: Runtime, payload: dict[str, Any], reason: st
     async with announcing(runtime) as happened:
         renditions = await work.renditions_of(source.id)
         for rendition in renditions:
-            if rendition.kind in kinds:
+            if rendition.kind in kinds and is_due(rendition.quality, payload.get("part")):
                 await work.fail_rendition(rendition.id, reason)
         watched = await playback(source.video_id)
         # A copy that waits for its sound plays in any case.
