@@ -35,6 +35,9 @@ def start_private_valkey(data: Path) -> str:
     """
     binary = _binary()
     data.mkdir(parents=True, exist_ok=True)
+    for left in data.glob("valkey-*.sock"):
+        if not _answers(left):  # of a server that was killed
+            left.unlink(missing_ok=True)
     path = data / f"valkey-{os.getpid()}.sock"
     if len(os.fsencode(path)) > LONGEST:
         path = Path(tempfile.mkdtemp(prefix="reelkit-")) / "valkey.sock"
