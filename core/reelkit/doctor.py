@@ -60,6 +60,8 @@ async def examine(site: Site) -> list[Finding]:
         "disk": lambda: asyncio.to_thread(_disk, site),
         "database": lambda: _database(site),
     }
+    if site.valkey.url:
+        looks["valkey"] = lambda: _valkey(site)
     if plugins is not None:
         looks["storage"] = lambda: _storage(plugins)
         looks |= {f"plugin {check.name}": _plugin_check(check.name, check.check) for check in plugins.health_checks()}
@@ -79,7 +81,10 @@ def _mend(name: str) -> str:
     return {
         "database": "Check [database] url in site.toml, and that the server is up.",
         "storage": "Check the storage's section in site.toml; see: reelkit plugins check",
-        "ffmpeg": "Reinstall it: pip install --force-reinstall imageio-ffmpeg",
+        "valkey": "Check [valkey] url in site.toml, and that the server is up.",
+        "ffmpeg": "Unset IMAGEIO_FFMPEG_EXE, or point it at an ffmpeg that runs."
+        if os.environ.get("IMAGEIO_FFMPEG_EXE")
+        else "Reinstall it: pip install --force-reinstall imageio-ffmpeg",
     }.get(name, "")
 
 
@@ -219,6 +224,24 @@ async def _database(site: Site) -> list[Finding]:
         return findings
     finally:
         await database.close()
+
+
+async def _valkey(site: Site) -> list[Finding]:
+    from valkey.asyncio import Valkey
+
+    from reelkit.access.shared_calls import MEANWHILE
+
+    client = Valkey.from_url(site.valkey.url)
+    try:
+        start = time.perf_counter()
+        await client.ping()
+        took = (time.perf_counter() - start) * 1000
+    except Exception as error:
+        found = f"{error or type(error).__name__} Meanwhile {MEANWHILE[site.valkey.when_down]}."
+        return [Finding("valkey", "fail", found, _mend("valkey"))]
+    finally:
+        await client.aclose()
+    return [Finding("valkey", "ok", f"answers in {took:.1f} ms")]
 
 
 async def _storage(plugins: Plugins) -> list[Finding]:

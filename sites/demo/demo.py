@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 HERE = Path(__file__).resolve().parent
+LOG = HERE / "data" / "server.log"
 REELKIT = [sys.executable, "-m", "reelkit"]
 SAMPLE_SECONDS = 60
 
@@ -46,10 +47,11 @@ def free_port(wanted: int) -> int:
 
 @contextmanager
 def running_server(url: str, port: int, public_key: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve the demo site until the block ends; a server that does not come up stops the demo with its own words."""
+    """Serve the demo site until the block ends; its log goes to a file, where it writes over no progress bar."""
     command = [*REELKIT, "serve", "--site", str(HERE), "--port", str(port)]
     settings = {"REELKIT_SITE__BASE_URL": url, "REELKIT_ACCESS__PUBLIC_API_KEY": public_key}
-    server = subprocess.Popen(command, env={**os.environ, **settings}, stdout=sys.stderr)
+    with LOG.open("wb") as log:
+        server = subprocess.Popen(command, env={**os.environ, **settings}, stdout=log, stderr=log)
     try:
         yield server
     finally:
@@ -83,7 +85,7 @@ def wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise SystemExit("The server ended; its last lines above say why.")
+            raise SystemExit(f"The server ended. It said:\n{LOG.read_text('utf-8', 'replace')[-2000:]}")
         try:
             if httpx.get(f"{url}/readyz", timeout=2).status_code == 200:
                 return
@@ -109,6 +111,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--once", action="store_true", help="check playback, print one line of JSON and end")
     options = parser.parse_args()
+    if options.video is not None and not options.video.is_file():
+        raise SystemExit(f"{options.video} is no file. Name a video: make demo VIDEO=path")
 
     url = f"http://127.0.0.1:{(port := free_port(options.port))}"
     video = options.video or HERE / "data" / "sample.mp4"
@@ -143,7 +147,7 @@ def show(sent: dict[str, Any], key: str, public_key: str) -> None:
         f"[bold]Playable[/bold]     {sent['playable_s']:.2f} s after the last byte; "
         f"first segment after {sent['first_segment_s']:.2f} s"
     )
-    console.print("\nPress Ctrl-C to stop. Everything it made is in sites/demo/data.")
+    console.print("\nPress Ctrl-C to stop. Everything it made is in sites/demo/data, with the log in server.log.")
 
 
 if __name__ == "__main__":

@@ -52,6 +52,14 @@ def test_an_ffmpeg_that_does_not_run_fails(run: Any, site: Path, tmp_path: Path)
     assert "no such codec" in found["ffmpeg"]["found"]
 
 
+def test_a_valkey_that_is_named_must_answer(run: Any, site: Path) -> None:
+    code, found = findings(run, site, REELKIT_VALKEY__URL="valkey://127.0.0.1:1", IMAGEIO_FFMPEG_EXE="/nowhere")
+    assert code == 1
+    assert found["valkey"]["state"] == "fail"
+    assert "Meanwhile each process counts rate limits by itself." in found["valkey"]["found"]
+    assert found["ffmpeg"]["mend"] == "Unset IMAGEIO_FFMPEG_EXE, or point it at an ffmpeg that runs."
+
+
 def test_a_plugin_that_does_not_fit_fails(run: Any, site: Path) -> None:
     (site / "plugins" / "bad.py").write_text("import reelkit\n@reelkit.hookimpl\ndef on_evnt(): ...\n")
     code, found = findings(run, site)
