@@ -308,3 +308,17 @@ def test_pages_for_everybody_show_nothing(site: ServedSite, video: str) -> None:
     for page in (f"{site.url}/watch/{video}", f"{site.url}/"):
         answer = WEB.get(page)
         assert video not in answer.text, page
+
+
+def test_the_picture_of_a_live_stream_is_no_exception(site: ServedSite, keys: dict[str, str]) -> None:
+    id = site.client.post("/live-streams", json={"name": "Soon"}).json()["liveStreamId"]
+    url = f"{site.url}/live/{id}/thumbnail.jpg"
+    token = session_token(site)
+    assert WEB.get(url).status_code == 401
+    assert WEB.get(url, headers={"X-API-Key": keys["public"]}).status_code == 403
+    assert WEB.get(url, headers={"X-Session-Token": token}).json()["detail"] == "There is no thumbnail here."
+    private = site.client.post("/live-streams", json={"name": "Later", "public": False}).json()
+    address = private["assets"]["thumbnail"].replace("thumbnail.jpg", "session")
+    for _ in range(2):
+        assert WEB.head(address).status_code == 200
+    assert (WEB.get(address).status_code, WEB.get(address).status_code) == (200, 404)

@@ -164,6 +164,13 @@ def test_media_play_on_the_pages_of_allowed_domains(
     assert status(f"{site.url}/vod/{limited}/mp4/source.mp4", **given) == expected
 
 
+def test_what_is_limited_is_in_no_shared_cache(site: ServedSite, limited: str, public: str) -> None:
+    for path in ("hls/manifest.m3u8", "mp4/source.mp4"):
+        headers = {"Origin": "https://shop.example"}
+        assert WEB.get(f"{site.url}/vod/{limited}/{path}", headers=headers).headers["cache-control"].startswith("private")
+        assert WEB.get(f"{site.url}/vod/{public}/{path}").headers["cache-control"].startswith("public")
+
+
 @pytest.fixture(scope="module")
 def limited(site: ServedSite, sample_h264: Path) -> str:
     """A public video that plays on some pages only."""

@@ -7,6 +7,7 @@ limits of the video and of a signed URL; the plugins. What is asked about a requ
 from __future__ import annotations
 
 import hashlib
+from typing import Protocol
 
 import msgspec
 
@@ -20,10 +21,9 @@ from reelkit.access.principal import Principal
 from reelkit.access.tokens import LIFETIME
 from reelkit.access.viewer import SILENT, Case, Viewer, What
 from reelkit.catalog import keys, playback_tokens
-from reelkit.catalog.scope import Scope
-from reelkit.catalog.videos import Video
+from reelkit.catalog.scope import Environment, Scope
 from reelkit.interfaces.access import SignIn
-from reelkit.interfaces.playback import PlaybackRequest
+from reelkit.interfaces.playback import PlaybackPolicy, PlaybackRequest
 from reelkit.plugins import Plugins
 from reelkit.problems import (
     AccessDenied,
@@ -36,10 +36,27 @@ from reelkit.problems import (
 )
 from reelkit.site import Site
 
-__all__ = ["ANYBODY", "Admission", "Admitted"]
+__all__ = ["ANYBODY", "Admission", "Admitted", "Watched"]
 
 READ = "videos:read"
 NO_LIMITS = Limits()
+
+
+class Watched(Protocol):
+    """A video, or a live stream by the name of one."""
+
+    @property
+    def video_id(self) -> str: ...
+    @property
+    def project(self) -> str: ...
+    @property
+    def environment(self) -> Environment: ...
+    @property
+    def scope(self) -> Scope: ...
+    @property
+    def public(self) -> bool: ...
+    @property
+    def playback_policy(self) -> PlaybackPolicy | None: ...
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +67,8 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     principal: Principal | None = None
     token_key: str | None = None
     """The key of the playback token that lets them in, which is still to be used up; empty: of no key."""
+    limited: bool = False
+    """By where, from which address or in which country it is watched, so that the next one may be refused."""
     domains: tuple[str, ...] | None = None
     """Where the embed page may be embedded; None: anywhere."""
 
@@ -82,7 +101,7 @@ class Admission:
         self._guarded = plugins.implements("authorize_playback")
         self._known_elsewhere = plugins.implements("authenticate")
 
-    async def admit(self, video: Video, viewer: Viewer, token: str | None = None) -> Admitted:
+    async def admit(self, video: Watched, viewer: Viewer, token: str | None = None) -> Admitted:
         """Return how somebody may watch. token: a playback token that came in the address; it is not used up here.
 
         Raises NotFound where a private video is not to be known of, Unauthorized, AccessDenied, the Problem of a plugin,
@@ -104,7 +123,9 @@ class Admission:
             # It is not needed, so it stays good.
             found = msgspec.structs.replace(found, token_key=None)
         domains = self._keep(limits, viewer, found.grant)
-        if domains is not None:
+        if limits != NO_LIMITS:
+            found = msgspec.structs.replace(found, domains=domains, limited=True)
+        elif domains is not None:
             found = msgspec.structs.replace(found, domains=domains)
         if viewer.what is not None:
             await self._ask(video, viewer, "session" if found.token_key is not None else viewer.what, found)
@@ -113,7 +134,7 @@ class Admission:
         viewer.case.end()
         return found
 
-    async def redeem(self, video: Video, admitted: Admitted, token: str, *, look: bool) -> str:
+    async def redeem(self, video: Watched, admitted: Admitted, token: str, *, look: bool) -> str:
         """Use a playback token up and return its session. look: leave it as it is. Raises NotFound, DatabaseError."""
         key_id = admitted.token_key or ""
         if look:
@@ -123,7 +144,7 @@ class Admission:
             raise NotFound(name="videoId")
         return session
 
-    def carry(self, video: Video, admitted: Admitted) -> str | None:
+    def carry(self, video: Watched, admitted: Admitted) -> str | None:
         """Return the session that goes on to every address in an answer; None where anybody may watch."""
         principal = admitted.principal
         if admitted.session is not None or principal is None or (video.public and self._open):
@@ -136,7 +157,7 @@ class Admission:
         grant = Grant(expires=expires, chance=_name_of(principal.session_id), key_id=key_id)
         return self._rights.sign(video.video_id, grant)
 
-    def vouch(self, video: Video, admitted: Admitted, session: str | None) -> str | None:
+    def vouch(self, video: Watched, admitted: Admitted, session: str | None) -> str | None:
         """Return the session for what an embed page loads, where it was looked at which page embeds it."""
         if admitted.domains is None:
             # Not every browser says of media which page asks for them; the embed page knows.
@@ -146,7 +167,7 @@ class Admission:
             grant = Grant(expires=int(self._rights.now()) + SESSION_SECONDS)
         return self._rights.sign(video.video_id, msgspec.structs.replace(grant, framed=True))
 
-    async def _by_credentials(self, video: Video, viewer: Viewer, token: str | None) -> Admitted:
+    async def _by_credentials(self, video: Watched, viewer: Viewer, token: str | None) -> Admitted:
         """Return how somebody is let in by what they bring."""
         case = viewer.case
         grant, key = await self._session(video, viewer)
@@ -191,7 +212,7 @@ class Admission:
             token_key=None if grant is not None else token_key,
         )
 
-    async def _session(self, video: Video, viewer: Viewer) -> tuple[Grant | None, Principal | None]:
+    async def _session(self, video: Watched, viewer: Viewer) -> tuple[Grant | None, Principal | None]:
         """Return what the session says if it is good, and whose it is."""
         if viewer.session is None:
             return None, None
@@ -210,7 +231,7 @@ class Admission:
         case.passed("session", "It is good, and so is its key.")
         return grant, principal
 
-    async def _token(self, video: Video, viewer: Viewer, token: str | None) -> tuple[str | None, Principal | None]:
+    async def _token(self, video: Watched, viewer: Viewer, token: str | None) -> tuple[str | None, Principal | None]:
         """Return the key of a playback token if it opens a session, and whose it is."""
         if token is None:
             return None, None
@@ -303,7 +324,7 @@ class Admission:
     def _country(self, viewer: Viewer) -> str:
         return self._countries.of(viewer.client) if viewer.country is None else viewer.country
 
-    async def _ask(self, video: Video, viewer: Viewer, what: What, admitted: Admitted) -> None:
+    async def _ask(self, video: Watched, viewer: Viewer, what: What, admitted: Admitted) -> None:
         """Ask the plugins whether somebody may watch. Raises Problem."""
         case = viewer.case
         if not self._guarded:

@@ -103,14 +103,18 @@ class LiveStreamList(msgspec.Struct, frozen=True):
     pagination: Pagination
 
 
-def live_stream_json(stream: LiveStream, runtime: Runtime) -> LiveStreamJson:
-    """Return the JSON of a live stream; the addresses of a private one get a new token, which opens one session."""
+def live_stream_json(stream: LiveStream, runtime: Runtime, by: Principal) -> LiveStreamJson:
+    """Return the JSON of a live stream; the addresses of a private one get a new token, which opens one session.
+
+    by: whom it is shown to; the token works no longer than their key.
+    """
+    token = None if stream.public else runtime.rights.mint(stream.id, by.signs_for)
     return LiveStreamJson(
         live_stream_id=stream.id,
         name=stream.name,
         stream_key=stream.stream_key,
         public=stream.public,
-        assets=_assets(stream, runtime.site.site.base_url, None if stream.public else runtime.rights.mint(stream.id)),
+        assets=_assets(stream, runtime.site.site.base_url, token),
         broadcasting=stream.broadcasting,
         restreams=stream.restreams,
         created_at=atom(stream.created_at),
@@ -155,7 +159,7 @@ async def create_live_stream(request: Request[Any, Any, Any], principal: Princip
         restreams=checked_restreams(given.restreams),
     )
     stream = await live_streams.create(principal.scope, new)
-    answer = live_stream_json(stream, runtime)
+    answer = live_stream_json(stream, runtime, principal)
     await change.made(answer, id=stream.id)
     return answer
 
@@ -177,14 +181,14 @@ async def list_live_streams(request: Request[Any, Any, Any], principal: Principa
         page.number,
         page.size,
     )
-    data = tuple(live_stream_json(stream, runtime) for stream in found.items)
+    data = tuple(live_stream_json(stream, runtime, principal) for stream in found.items)
     return LiveStreamList(data, paginate("/live-streams", query, page, len(data), found.total))
 
 
 @get("/live-streams/{live_stream_id:str}", operation_id="GET_live-streams-liveStreamId")
 async def get_live_stream(live_stream_id: str, principal: Principal, runtime: Runtime) -> LiveStreamJson:
     """Read one live stream."""
-    return live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime)
+    return live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime, principal)
 
 
 @patch("/live-streams/{live_stream_id:str}", operation_id="PATCH_live-streams-liveStreamId")
@@ -192,7 +196,7 @@ async def update_live_stream(
     request: Request[Any, Any, Any], live_stream_id: str, principal: Principal, runtime: Runtime
 ) -> LiveStreamJson:
     """Change what is named; restreams are replaced as a whole, from the next broadcast on."""
-    before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime)
+    before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime, principal)
     change = Changing(runtime, principal.scope, "live-stream", "update", id=live_stream_id, before=before)
     given = await change.propose(read_payload(await request.body(), UpdatedLiveStreamPayload))
     if isinstance(given.name, str) and not given.name.strip():
@@ -204,13 +208,13 @@ async def update_live_stream(
         player_id=given.player_id,
         restreams=given.restreams if given.restreams is msgspec.UNSET else checked_restreams(given.restreams),
     )
-    return await _changed(change, await live_streams.update(principal.scope, live_stream_id, edit), runtime)
+    return await _changed(change, await live_streams.update(principal.scope, live_stream_id, edit), runtime, principal)
 
 
 @delete("/live-streams/{live_stream_id:str}", operation_id="DELETE_live-streams-liveStreamId", status_code=204)
 async def delete_live_stream(live_stream_id: str, principal: Principal, runtime: Runtime) -> None:
     """Remove a live stream; what was recorded of it stays."""
-    before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime)
+    before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime, principal)
     change = Changing(runtime, principal.scope, "live-stream", "delete", id=live_stream_id, before=before)
     await change.propose(None)
     prefixes = await live_streams.delete(principal.scope, live_stream_id)
@@ -243,13 +247,13 @@ async def upload_live_thumbnail(
 ) -> LiveStreamJson:
     """Show a picture for a live stream until it is broadcast, and in between."""
     stream = await find_live_stream(principal.scope, live_stream_id)
-    before = live_stream_json(stream, runtime)
+    before = live_stream_json(stream, runtime, principal)
     change = Changing(runtime, principal.scope, "live-stream", "update", id=live_stream_id, before=before)
     received = await receive_picture(request)
     await change.propose(ThumbnailChange(received.kind))
     key = f"{stream.prefix}image/thumbnail-{uuid4().hex[:12]}.jpg"
     await store_bytes(runtime.storage, key, await as_jpeg(received))
-    return await _changed(change, await live_streams.set_thumbnail(principal.scope, live_stream_id, key), runtime)
+    return await _changed(change, await live_streams.set_thumbnail(principal.scope, live_stream_id, key), runtime, principal)
 
 
 @delete(
@@ -259,17 +263,19 @@ async def upload_live_thumbnail(
 )
 async def delete_live_thumbnail(live_stream_id: str, principal: Principal, runtime: Runtime) -> LiveStreamJson:
     """Take the picture of a live stream away; none there is no error."""
-    before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime)
+    before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime, principal)
     change = Changing(runtime, principal.scope, "live-stream", "update", id=live_stream_id, before=before)
     await change.propose(ThumbnailChange(None))
-    return await _changed(change, await live_streams.set_thumbnail(principal.scope, live_stream_id, None), runtime)
+    return await _changed(
+        change, await live_streams.set_thumbnail(principal.scope, live_stream_id, None), runtime, principal
+    )
 
 
-async def _changed(change: Changing, stream: LiveStream | None, runtime: Runtime) -> LiveStreamJson:
+async def _changed(change: Changing, stream: LiveStream | None, runtime: Runtime, principal: Principal) -> LiveStreamJson:
     """Tell the plugins of a change that is committed, and answer it. Raises NotFound when it was removed meanwhile."""
     if stream is None:
         raise NotFound(name="liveStreamId")
-    answer = live_stream_json(stream, runtime)
+    answer = live_stream_json(stream, runtime, principal)
     await change.made(answer)
     return answer
 

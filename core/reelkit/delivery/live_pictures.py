@@ -6,18 +6,22 @@ where the first request uses the token up; whoever got a session for it goes on 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from litestar import HttpMethod, Request, Response
+from litestar.datastructures import State
 from litestar.handlers import route
 
-from reelkit.access.playback_policy import authorize_playback
-from reelkit.access.viewer import session_in
+from reelkit.access.admission import Admission
 from reelkit.catalog import live_streams
 from reelkit.catalog.live_streams import LiveStream
+from reelkit.catalog.scope import Environment
+from reelkit.catalog.scope import Scope as CatalogScope
+from reelkit.delivery.asgi import Scope
 from reelkit.delivery.conditional import entity_tag, has_current
-from reelkit.interfaces.playback import PlaybackRequest
+from reelkit.delivery.viewers import What, viewer_of
+from reelkit.interfaces.playback import PlaybackPolicy
 from reelkit.interfaces.storage import NotStored
 from reelkit.jobs.runtime import Runtime
 from reelkit.problems import NotFound
@@ -34,62 +38,77 @@ class SessionJson(msgspec.Struct, frozen=True):
     session_token: str
 
 
+class _Stream(msgspec.Struct, frozen=True):
+    """A live stream, as those judge who watches. It has no policy of its own."""
+
+    video_id: str
+    project: str
+    environment: Environment
+    public: bool
+    playback_policy: PlaybackPolicy | None = None
+
+    @property
+    def scope(self) -> CatalogScope:
+        """Whose it is."""
+        return CatalogScope(self.project, self.environment)
+
+
 @route("/live/{live_stream_id:str}/thumbnail.jpg", http_method=READS, include_in_schema=False)
-async def live_thumbnail(request: Request[Any, Any, Any], live_stream_id: str, runtime: Runtime) -> Response[bytes]:
-    """Answer the picture of a public live stream."""
+async def live_thumbnail(
+    request: Request[Any, Any, Any], live_stream_id: str, runtime: Runtime, state: State
+) -> Response[bytes]:
+    """Answer the picture of a live stream: of a public one, where the site is open, to anybody."""
     stream = await live_streams.watched(live_stream_id)
-    if stream is None or not stream.public:
+    if stream is None:
         raise NotFound(name="liveStreamId")
-    return await _picture(request, stream, runtime, "public")
+    session = await _let_in(request, stream, state.admission, None)
+    return await _picture(request, stream, runtime, "public" if session is None else "private")
 
 
 @route("/live/private/{token:str}/{live_stream_id:str}/thumbnail.jpg", http_method=READS, include_in_schema=False)
 async def private_live_thumbnail(
-    request: Request[Any, Any, Any], token: str, live_stream_id: str, runtime: Runtime
+    request: Request[Any, Any, Any], token: str, live_stream_id: str, runtime: Runtime, state: State
 ) -> Response[bytes]:
     """Answer the picture of a private live stream: to a session, or once to a token."""
     stream = await live_streams.watched(live_stream_id)
     if stream is None or stream.thumbnail_key is None:
         # Nothing is given for a token, so it stays good.
         raise NotFound(name="liveStreamId")
-    session = session_in(request.scope["query_string"])
-    if session is None or not runtime.rights.holds(stream.id, session):
-        await _redeem(request, runtime, stream, token)
+    await _let_in(request, stream, state.admission, token)
     return await _picture(request, stream, runtime, "private")
 
 
-@route("/live/private/{token:str}/{live_stream_id:str}/session", http_method=[HttpMethod.GET], include_in_schema=False)
-async def live_session(request: Request[Any, Any, Any], token: str, live_stream_id: str, runtime: Runtime) -> SessionJson:
+@route("/live/private/{token:str}/{live_stream_id:str}/session", http_method=READS, include_in_schema=False)
+async def live_session(
+    request: Request[Any, Any, Any], token: str, live_stream_id: str, state: State
+) -> Response[SessionJson]:
     """Exchange a token for a session of 24 h."""
     stream = await live_streams.watched(live_stream_id)
     if stream is None:
         raise NotFound(name="liveStreamId")
-    return SessionJson(await _redeem(request, runtime, stream, token))
-
-
-async def _redeem(request: Request[Any, Any, Any], runtime: Runtime, stream: LiveStream, token: str) -> str:
-    """Use a token up, unless it is only looked at. Raises NotFound for one that opens nothing, the Problem of a veto."""
-    if not await runtime.rights.usable(stream.scope, stream.id, token):
-        raise NotFound(name="liveStreamId")
-    if runtime.plugins.implements("authorize_playback"):
-        asked = PlaybackRequest(
-            video_id=stream.id,
-            project=stream.project,
-            environment=stream.environment,
-            public=stream.public,
-            what="session",
-            client=request.client.host if request.client else "",
-            origin=request.headers.get("origin", ""),
-            referrer=request.headers.get("referer", ""),
-            user_agent=request.headers.get("user-agent", ""),
-        )
-        await authorize_playback(runtime.plugins, asked)
-    if request.method == "HEAD":
-        return ""
-    session = await runtime.rights.redeem(stream.scope, stream.id, token)
+    session = await _let_in(request, stream, state.admission, token, "session")
     if session is None:
         raise NotFound(name="liveStreamId")
-    return session
+    return Response(SessionJson(session), headers={"cache-control": "private, no-store"})
+
+
+async def _let_in(
+    request: Request[Any, Any, Any], stream: LiveStream, admission: Admission, token: str | None, what: What | None = None
+) -> str | None:
+    """Return the session of a viewer, None where anybody may watch; a token is used up unless it is only looked at.
+
+    Raises NotFound for a private stream that nothing opens, Unauthorized, AccessDenied, the Problem of a veto.
+    """
+    watched = _Stream(stream.id, stream.project, stream.environment, stream.public)
+    # Litestar's scopes are the same dictionaries under other types.
+    viewer = viewer_of(cast("Scope", request.scope), what or (None if token is None else "session"))
+    try:
+        admitted = await admission.admit(watched, viewer, token)
+        if admitted.token_key is not None and token is not None:
+            return await admission.redeem(watched, admitted, token, look=request.method == "HEAD")
+        return admission.carry(watched, admitted)
+    except NotFound:
+        raise NotFound(name="liveStreamId") from None
 
 
 async def _picture(request: Request[Any, Any, Any], stream: LiveStream, runtime: Runtime, who: str) -> Response[bytes]:

@@ -12,7 +12,7 @@ from reelkit.delivery.bodies import Body, BytesBody
 from reelkit.delivery.conditional import entity_tag
 from reelkit.delivery.segments import PLAYLIST
 
-__all__ = ["carry_in_cues", "carry_in_playlist", "private", "with_query"]
+__all__ = ["carry_in_cues", "carry_in_playlist", "not_shared", "private", "with_query"]
 
 STORYBOARD_BYTES = 4 << 20
 """Of its cues; a storyboard of ours has some 100 KiB."""
@@ -39,11 +39,15 @@ async def private(found: Answer, session: str, base: str = "") -> Answer:
         carry = carry_in_playlist
     elif found.links:
         carry = carry_in_cues
-    cache = found.cache.replace("public", "private")
     if carry is None:
-        return msgspec.structs.replace(found, cache=cache)
+        return not_shared(found)
     data = carry(await _bytes(found.body), session, base)
-    return msgspec.structs.replace(found, body=BytesBody(data), tag=entity_tag(found.tag, session, base), cache=cache)
+    return not_shared(msgspec.structs.replace(found, body=BytesBody(data), tag=entity_tag(found.tag, session, base)))
+
+
+def not_shared(found: Answer) -> Answer:
+    """Return an answer that no cache hands to another viewer, who may not be let in."""
+    return msgspec.structs.replace(found, cache=found.cache.replace("public", "private"))
 
 
 def carry_in_playlist(playlist: bytes, session: str, base: str = "") -> bytes:
