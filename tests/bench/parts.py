@@ -1,4 +1,4 @@
-"""100 parts of uploads at once: memory stays flat, and what other requests feel meanwhile."""
+"""100 parts of uploads at once: what they take of memory, that it stays flat, and what other requests feel meanwhile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["run"]
 
 AT_ONCE = 100
 PART = 16 << 20
-ROUNDS = 2
+ROUNDS = 4
 CHUNK = bytes(256 << 10)
 
 
@@ -49,8 +49,15 @@ def send_part(instance: Instance, video: str, number: int, total: int, together:
 
 
 def run(folder: Path, cache: Path) -> Iterator[Row]:
-    """Measure parts of 10 videos at once, one round to warm up and one that counts."""
+    """Measure parts of 10 videos at once, again and again: what the first hundred take is there for all that follow.
+
+    Most of that are the buffers that the server reads into, of 1 MiB a connection at most: with 64 KiB it was 28 MiB in
+    place of 118. What waits for the disk and for checksums is shared by all uploads.
+    """
     limits = "[tiers.standard]\nlimit = 1000000\nwindow = 60\nstreaming = true\n"
+    idle = 0
+    peaks: list[int] = []
+    pings: list[float] = []
     with run_instance(folder / "instance", limits) as instance, ThreadPoolExecutor(AT_ONCE) as threads:
         for _ in range(ROUNDS):
             # One part more than is sent, so that nothing is joined and looked into while it is measured.
@@ -63,9 +70,16 @@ def run(folder: Path, cache: Path) -> Iterator[Row]:
                 for part in sending:
                     part.result()
                 seconds = time.perf_counter() - started
-            growth = watch.peak - watch.before
-    name = f"memory growth, {AT_ONCE} parts of {PART >> 20} MiB at once"
-    rate = f"{AT_ONCE * PART / seconds / 2**30:.2f} GiB/s; before: {watch.before / 2**20:.0f} MiB"
-    yield Row(topic="parts", name=name, figure=growth / 2**20, unit="MiB", limit="≤ 64", beside=rate)
-    p99 = sorted(watch.pings)[int(len(watch.pings) * 0.99)] * 1000
+            idle = idle or watch.before
+            peaks.append(watch.peak)
+            pings += watch.pings if len(peaks) > 1 else []
+    first, second, *others = (peak / 2**20 for peak in peaks)
+    rate = f"{AT_ONCE * PART / seconds / 2**30:.2f} GiB/s; idle: {idle / 2**20:.0f} MiB, peaks: " + ", ".join(
+        f"{peak / 2**20:.0f}" for peak in peaks
+    )
+    name = f"memory of {AT_ONCE} parts of {PART >> 20} MiB at once, over idle"
+    yield Row(topic="parts", name=name, figure=first - idle / 2**20, unit="MiB", limit="≤ 160", beside=rate)
+    name = "the same again: growth of the peak from the second to the last of four rounds"
+    yield Row(topic="parts", name=name, figure=max(others) - second, unit="MiB", limit="≤ 16", beside=rate)
+    p99 = sorted(pings)[int(len(pings) * 0.99)] * 1000
     yield Row(topic="parts", name="p99 of other requests meanwhile", figure=p99, unit="ms", limit="≤ 250")
