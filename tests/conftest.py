@@ -5,7 +5,8 @@ A cheap test starts no server of its own (1.5 s of CPU) and makes no media anew:
 - In process: `database` is a migrated catalog, on SQLite and on Postgres (0.03 s); `runtime` of tests/jobs/kinds runs jobs
   step by step.
 - Over HTTP: `site` of a folder's conftest is one served site for every test of that folder. Tests tell their things apart
-  by the videos, keys and projects they make (`site.new_video()`, `site.new_key(project=…)`). A file whose site needs other
+  by the videos and keys they make; one that needs empty lists makes a project of its own:
+  `site.as_key(site.new_key(project=site.new_project()))`. A file whose site needs other
   settings serves one with `served_site` in a fixture of scope "module"; only a test that kills its site has its own.
 - Media: `sample(duration=3, …)` is made once a run for all workers, and is read only.
 - Time: wait for a condition with a deadline of 30 s or more, never for a moment. Other tests keep both cores busy.

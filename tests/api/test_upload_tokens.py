@@ -76,10 +76,12 @@ def test_a_token_is_made_read_listed_and_removed(site: ServedSite) -> None:
     assert answer["pagination"]["itemsTotal"] >= 2 and answer["pagination"]["currentPageItems"] == 1
     newest = site.client.get("/upload-tokens").json()["data"]
     assert [token["createdAt"] for token in newest] == sorted((token["createdAt"] for token in newest), reverse=True)
-    sandbox = {"Authorization": f"Bearer {site.new_key(environment='sandbox')}"}
-    assert httpx.get(f"{site.url}/upload-tokens", headers=sandbox).json()["pagination"]["itemsTotal"] == 0
+    sandbox = site.as_key(site.new_key(environment="sandbox"))
+    assert made not in sandbox.get("/upload-tokens", params={"pageSize": 100}).json()["data"]
+    empty = site.as_key(site.new_key(project=site.new_project(), environment="sandbox"))
+    assert empty.get("/upload-tokens").json()["pagination"]["itemsTotal"] == 0
     for method in ("GET", "DELETE"):
-        other = httpx.request(method, f"{site.url}/upload-tokens/{made['token']}", headers=sandbox)
+        other = sandbox.request(method, f"/upload-tokens/{made['token']}")
         assert refused(other, "resource-not-found", 404)["name"] == "uploadToken"
     assert site.client.delete(f"/upload-tokens/{made['token']}").status_code == 204
     assert site.client.delete(f"/upload-tokens/{made['token']}").status_code == 404

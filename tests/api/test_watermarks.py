@@ -28,7 +28,11 @@ def files(site: ServedSite, watermark: str) -> int:
     return len([file for file in (site.folder / "data").rglob("*") if watermark in str(file) and file.is_file()])
 
 
-def test_a_watermark_is_taken_listed_and_deleted(site: ServedSite, sandbox: httpx.Client) -> None:
+def test_a_watermark_is_taken_listed_and_deleted(site: ServedSite) -> None:
+    project = site.new_project()
+    sandbox, production = (
+        site.as_key(site.new_key(project=project, environment=environment)) for environment in ("sandbox", "production")
+    )
     answer = send(sandbox, png(64, 32))
 
     assert answer.status_code == 200, answer.text
@@ -41,7 +45,8 @@ def test_a_watermark_is_taken_listed_and_deleted(site: ServedSite, sandbox: http
     assert sandbox.get("/watermarks?pageSize=1").json()["data"] == [second]
     assert files(site, mark["watermarkId"]) == 1
     problem(sandbox.get("/watermarks?sortBy=name"), 400, "invalid-query-parameter")
-    problem(site.client.delete(f"/watermarks/{mark['watermarkId']}"), 404, "resource-not-found")
+    for stranger in (production, site.client):
+        problem(stranger.delete(f"/watermarks/{mark['watermarkId']}"), 404, "resource-not-found")
     assert sandbox.delete(f"/watermarks/{mark['watermarkId']}").status_code == 204
     assert problem(sandbox.delete(f"/watermarks/{mark['watermarkId']}"), 404, "resource-not-found")["name"] == "watermarkId"
     assert sandbox.get("/watermarks").json()["data"] == [second]

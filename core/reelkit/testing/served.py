@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -45,6 +46,7 @@ class ServedSite:
         (folder / "site.toml").write_text(settings)
         self.key = ""
         self.client = httpx.Client(base_url=self.url, timeout=60)
+        self._clients = [self.client]
 
     def start(self) -> None:
         """Serve, and return when it answers."""
@@ -62,6 +64,12 @@ class ServedSite:
         if self._running is not None:
             running, self._running = self._running, None
             running.__exit__(None, None, None)
+
+    def close(self) -> None:
+        """Stop for good, and close the clients."""
+        for client in self._clients:
+            client.close()
+        self.stop()
 
     def kill(self) -> None:
         """kill -9 the server and its workers, as a power cut would, and wait until they are gone."""
@@ -84,6 +92,18 @@ class ServedSite:
         return self.command(
             "keys", "create", "--name", "test", "--tier", tier, "--environment", environment, *options
         ).strip()
+
+    def new_project(self) -> str:
+        """Make a project, in which every list is empty, and return its name; new_key() makes keys of it."""
+        name = f"project {token_hex(6)}"
+        self.command("project", "create", name)
+        return name
+
+    def as_key(self, key: str) -> httpx.Client:
+        """Return a client that asks with another key than this site's first one."""
+        client = httpx.Client(base_url=self.url, timeout=60, headers={"Authorization": f"Bearer {key}"})
+        self._clients.append(client)
+        return client
 
     def new_video(self, title: str = "A video", **fields: Any) -> str:
         """Create a video and return its id."""
@@ -133,5 +153,4 @@ def served_site(
         site.start()
         yield site
     finally:
-        site.client.close()
-        site.stop()
+        site.close()
