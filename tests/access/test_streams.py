@@ -88,7 +88,15 @@ async def test_keys_of_the_past_take_no_memory(monkeypatch: pytest.MonkeyPatch, 
     for number in range(5_000):
         clock.now += 1
         leases.take(str(number), "a", 1)
-    assert len(leases._ends) <= 200
+    assert len(leases._keys) <= 200
+
+
+async def test_viewers_of_the_past_take_no_memory(clock: Clock) -> None:
+    leases = LocalLeases(clock)
+    for number in range(5_000):
+        clock.now += 1
+        assert leases.take("k", str(number), 1_000_000) == 0
+    assert len(leases._keys["k"].ends) <= 64
 
 
 async def test_two_processes_give_away_each_place_once(site: Site, calls: SharedCalls, valkey_url: str) -> None:

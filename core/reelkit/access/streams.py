@@ -39,7 +39,7 @@ class LocalLeases:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._ends: dict[str, dict[str, float]] = {}
+        self._keys: dict[str, _Places] = {}
         self._sweep_at = self.SWEEP
 
     async def hold(self, name: str, viewer: str, limit: int) -> float:
@@ -49,15 +49,37 @@ class LocalLeases:
     def take(self, name: str, viewer: str, limit: int) -> float:
         """Take or renew a place here and now."""
         now = self._clock()
-        if len(self._ends) >= self._sweep_at and name not in self._ends:
-            self._ends = {key: held for key, held in self._ends.items() if max(held.values()) > now}
-            self._sweep_at = max(self.SWEEP, 2 * len(self._ends))
-        ends = {other: end for other, end in self._ends.get(name, {}).items() if end > now}
-        if viewer not in ends and len(ends) >= limit:
-            self._ends[name] = ends
-            return min(ends.values()) - now
-        self._ends[name] = {**ends, viewer: now + LEASE}
+        places = self._keys.get(name)
+        if places is None:
+            if len(self._keys) >= self._sweep_at:
+                self._keys = {key: held for key, held in self._keys.items() if held.sweep(now)}
+                self._sweep_at = max(self.SWEEP, 2 * len(self._keys))
+            places = self._keys[name] = _Places()
+        ends = places.ends
+        if ends.get(viewer, 0.0) <= now:
+            # Looked through only when it may be full, or has doubled: a renewal costs the same however many watch.
+            if len(ends) >= min(limit, places.sweep_at):
+                places.sweep(now)
+            if len(places.ends) >= limit:
+                return min(places.ends.values()) - now
+        places.ends[viewer] = now + LEASE
         return 0.0
+
+
+class _Places:
+    """Who watches on one key. ends: viewer → when their lease ends."""
+
+    __slots__ = ("ends", "sweep_at")
+
+    def __init__(self) -> None:
+        self.ends: dict[str, float] = {}
+        self.sweep_at = 64
+
+    def sweep(self, now: float) -> bool:
+        """Forget leases that have ended; tell whether any is left."""
+        self.ends = {viewer: end for viewer, end in self.ends.items() if end > now}
+        self.sweep_at = max(64, 2 * len(self.ends))
+        return bool(self.ends)
 
 
 class Streams:
