@@ -150,6 +150,15 @@ def wait_told(site: ServedSite, webhook: dict[str, Any], number: int, timeout: f
         time.sleep(0.2)
 
 
+def test_every_event_of_the_contract_can_be_asked_for(site: ServedSite) -> None:
+    answer = site.client.post("/webhooks", json={"url": "https://example.org/hook", "events": list(WEBHOOK_EVENTS)})
+    assert (answer.status_code, answer.json()["events"]) == (201, list(WEBHOOK_EVENTS))
+    for event in WEBHOOK_EVENTS:
+        listed = site.client.get("/webhooks", params={"events": event}).json()["data"]
+        assert answer.json()["webhookId"] in [one["webhookId"] for one in listed]
+    assert site.client.delete(f"/webhooks/{answer.json()['webhookId']}").status_code == 204
+
+
 def test_a_webhook_has_the_fields_of_the_contract(hooked: ServedSite, hook: Any) -> None:
     events = [QUALITY, "live-stream.broadcast.started", QUALITY]
     webhook = hook("https://hook.example.org/a?b=c", *events)
