@@ -14,6 +14,8 @@ import pytest_asyncio
 from reelkit import Gate, signing_keys
 from reelkit.access.keys import KeyRing, create_key
 from reelkit.access.limits import RateLimits
+from reelkit.access.metering import Meter
+from reelkit.access.streams import open_streams
 from reelkit.access.tokens import Claims, Tokens
 from reelkit.access.windows import LocalWindows
 from reelkit.catalog import keys as catalog_keys
@@ -24,11 +26,13 @@ from reelkit.problems import (
     AccessDenied,
     InvalidSessionToken,
     MissingAuthorizationHeader,
+    MonthlyBytesExceeded,
     PluginFailed,
     TooManyRequests,
+    TooManyStreams,
     Unauthorized,
 )
-from reelkit.site import Site
+from reelkit.site import Site, Tier
 from reelkit.site_secrets import Secrets
 
 LIVE = Scope("default", "production")
@@ -45,13 +49,22 @@ def proxy_policy(request):
 
 @pytest_asyncio.fixture
 async def gate(database: Database, database_site: Site) -> AsyncIterator[Gate]:
-    (database_site.folder / "plugins").mkdir(parents=True, exist_ok=True)
-    (database_site.folder / "plugins" / "deny.py").write_text(DENY)
+    tiers = database_site.tiers | {"small": Tier(concurrent_streams=1, monthly_bytes=100)}
+    site = msgspec.structs.replace(database_site, tiers=tiers)
+    (site.folder / "plugins").mkdir(parents=True, exist_ok=True)
+    (site.folder / "plugins" / "deny.py").write_text(DENY)
     tokens = Tokens(Secrets(["s" * 32]))
-    ring = KeyRing(database_site, tokens=tokens)
-    runtime = SimpleNamespace(plugins=load_plugins(database_site), site=database_site)
-    limits = RateLimits(database_site, LocalWindows())
-    yield Gate(SimpleNamespace(key_ring=ring, rate_limits=limits, runtime=runtime, tokens=tokens))
+    ring, meter = KeyRing(site, tokens=tokens), Meter(site)
+    state = SimpleNamespace(
+        key_ring=ring,
+        tokens=tokens,
+        rate_limits=RateLimits(site, LocalWindows()),
+        streams=open_streams(site, LocalWindows()),
+        meter=meter,
+        runtime=SimpleNamespace(plugins=load_plugins(site), site=site),
+    )
+    yield Gate(state)
+    await meter.close()
     await ring.close()
 
 
@@ -122,6 +135,31 @@ async def test_only_hooks_that_fail_closed_are_called_and_they_do(gate: Gate) ->
         await gate.ask("proxy_policy", "request", "bad", edit)
     with pytest.raises(ValueError, match="fails closed"):
         await gate.ask("on_event", "event", "good", edit)
+
+
+async def test_viewers_of_a_key_share_its_places_and_its_month(gate: Gate) -> None:
+    key, _ = await create_key(gate.site, LIVE, "key", tier="small")
+    visitors = []
+    for session in ("se1", "se2"):
+        token = gate._state.tokens.sign("session", Claims(key.id, key.project, key.environment, session))
+        visitor = await gate.admit(request(x_session_token=token))
+        # As they come back by links.
+        visitors.append(await gate.readmit(visitor.ticket))
+    one, two = visitors
+    await gate.watch(request(), one)
+    await gate.watch(request(), one)
+    with pytest.raises(TooManyStreams):
+        await gate.watch(request(), two)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    counted = await gate.metered(one, send)
+    await counted({"type": "http.response.body", "body": b"x" * 100})
+    assert len(sent) == 1
+    with pytest.raises(MonthlyBytesExceeded):
+        await gate.metered(two, send)
 
 
 def test_keys_for_signing_differ_by_purpose_and_follow_the_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

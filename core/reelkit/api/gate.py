@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Self, TypeVar
 
 import msgspec
 
 from reelkit.access.asking import caller_of
 from reelkit.access.keys import KeyRing
+from reelkit.access.metering import Meter, metered
 from reelkit.access.principal import Principal
+from reelkit.access.streams import Streams
 from reelkit.api.dependencies import admitted
 from reelkit.catalog.scope import Environment, Scope
 from reelkit.hookspecs import CLOSED
@@ -21,14 +23,17 @@ from reelkit.site import Site
 __all__ = ["Gate", "Visitor"]
 
 T = TypeVar("T")
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who was let in. session: by a session token; streaming: whether their tier may stream."""
+    """Somebody who was let in. session: by a session token, or by a ticket that one got; streaming: may their tier?"""
 
     caller: Caller
     session: bool
     streaming: bool
+    viewer: str = ""
+    """Tells those who watch with session tokens of one key apart; empty for the key itself."""
     ticket: str
     """Names the caller without opening anything; what the plugin signs it into can be let in again by `Gate.readmit`."""
 
@@ -38,6 +43,7 @@ class _Ticket(msgspec.Struct, frozen=True, array_like=True):
     environment: Environment
     project: str
     tier: str
+    session: str = ""
 
 
 class Gate:
@@ -73,7 +79,7 @@ class Gate:
         if not named.id.startswith("plugin:"):
             keys: KeyRing = self._state.key_ring
             key = await keys.usable(Scope(named.project, named.environment), named.id, InvalidSessionToken)
-            named = _Ticket(key.id, key.environment, key.project, key.tier)
+            named = _Ticket(key.id, key.environment, key.project, key.tier, named.session)
         elif named.tier not in site.tiers:
             raise AccessDenied
         return self._visitor(
@@ -83,9 +89,26 @@ class Gate:
                 named.tier,
                 (),
                 named.id,
+                named.session,
                 streaming=site.tiers[named.tier].streaming,
             )
         )
+
+    async def watch(self, scope: Any, visitor: Visitor) -> None:
+        """Let somebody begin to watch, or go on: each request for media keeps their place among those of their key.
+
+        Raises TooManyStreams, NotReady.
+        """
+        streams: Streams = self._state.streams
+        client = scope["client"][0] if scope.get("client") else ""
+        await streams.hold(_principal(visitor), visitor.viewer or client)
+
+    async def metered(self, visitor: Visitor, send: Send) -> Send:
+        """Return a send whose bytes count for the month of the caller's key. Raises MonthlyBytesExceeded, DatabaseError."""
+        meter: Meter = self._state.meter
+        principal = _principal(visitor)
+        await meter.check(principal)
+        return metered(send, lambda count: meter.charge(principal, count))
 
     def asks(self, hook: str) -> bool:
         """Tell whether any plugin has a hook."""
@@ -107,10 +130,26 @@ class Gate:
         return self._runtime.site
 
     def _visitor(self, principal: Principal) -> Visitor:
-        ticket = _Ticket(principal.key_id, principal.environment, principal.project, principal.tier)
+        whose = principal.key_id, principal.environment, principal.project, principal.tier
+        # Without the last field where it is empty: tickets are in every link of a playlist.
+        ticket = _Ticket(*whose, principal.session_id) if principal.session_id else whose
         return Visitor(
             caller=caller_of(principal),
             session=bool(principal.session_id),
             streaming=principal.streaming,
+            viewer=principal.session_id,
             ticket=msgspec.json.encode(ticket).decode(),
         )
+
+
+def _principal(visitor: Visitor) -> Principal:
+    caller = visitor.caller
+    return Principal(
+        caller.project,
+        caller.environment,
+        caller.tier,
+        caller.scopes,
+        caller.id,
+        visitor.viewer,
+        streaming=visitor.streaming,
+    )

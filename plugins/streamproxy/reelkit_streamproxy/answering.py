@@ -57,12 +57,16 @@ class Answering:
         self._gate = Gate.of(scope)
         self._guarded = self._gate.asks("proxy_policy")
         self._conditions = {name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in CONDITIONS}
+        if "," in self._conditions.get("range", "") or scope["method"] == "HEAD":
+            # Parts in one body are of no use to players and may be ignored (RFC 9110, 14.2).
+            self._conditions.pop("range", None)
+            self._conditions.pop("if-range", None)
         self._origin = ""
 
     async def answer(self, receive: Receive, send: Send) -> None:
         """Answer. Raises Problem, and CutOff when the origin fails in the middle of a body."""
         try:
-            await self._answer(receive, send)
+            await self._answer(receive, await self._gate.metered(self._visitor, send))
         except (OutboundFailed, OutboundRefused) as error:
             raise fault_of(error) from error
         except CutOff:
@@ -75,6 +79,11 @@ class Answering:
         key = self._key(address, permitted)
         cache = self._proxy.cache
         if cache is not None and (found := await asyncio.to_thread(cache.find, key)) is not None:
+            try:
+                await self._gate.watch(self._scope, self._visitor)
+            except BaseException:
+                found[0].close()
+                raise
             await answer_kept(self._scope, receive, send, *found, self._conditions)
         elif self._scope["method"] == "HEAD":
             await self._answer_head(send, address, permitted)
@@ -146,6 +155,8 @@ class Answering:
                 plain = {name: value for name, value in body.headers.items() if name not in ("content-encoding", "etag")}
                 await send_bytes(self._scope, send, 200, passed_on(plain, content_type), whole)
                 return
+            # Who reads playlists need not watch: servers do, before they hand them to browsers.
+            await self._gate.watch(self._scope, self._visitor)
             headers = passed_on(body.headers, content_type)
             if body.length is not None:
                 headers.append((b"content-length", b"%d" % body.length))
@@ -221,6 +232,9 @@ class Answering:
         if body.status not in (*good, *also):
             body.close()
             raise fault_of_status(body.address.host, body.status)
+        if body.status == 206 and not body.is_part(conditions.get("range", "")):
+            body.close()
+            raise AnswerRefused(detail="It is another part than the one that was asked for.", upstream_status=206)
         return body
 
     def _key(self, address: Address, permitted: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
-from reelkit import Site, signing_keys
+from reelkit import Site
 
 from reelkit_streamproxy.cache import Cache
 from reelkit_streamproxy.connections import Connections
@@ -22,7 +22,7 @@ __all__ = ["Proxy"]
 
 
 class Proxy:
-    """Opened in the event loop by the first request."""
+    """Opened by the first request."""
 
     def __init__(self, site: Site, settings: Settings, keys: Sequence[bytes]) -> None:
         self.settings = settings
@@ -41,11 +41,6 @@ class Proxy:
         self.cache = Cache(site.data / "streamproxy", settings.cache_bytes) if settings.cache_bytes else None
         self.joining = Joining(settings.cache_entry_bytes)
         self._background: set[asyncio.Future[object]] = set()
-
-    @classmethod
-    async def open(cls, site: Site, settings: Settings) -> Proxy:
-        """Make one."""
-        return cls(site, settings, await asyncio.to_thread(signing_keys, site, "streamproxy links"))
 
     def in_the_background(self, work: Coroutine[Any, Any, object]) -> None:
         """Have something done that nobody waits for."""

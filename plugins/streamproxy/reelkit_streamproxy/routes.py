@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl
 
 from litestar import Request, asgi, get
-from reelkit import Gate, Problem, Site, Visitor
+from reelkit import Gate, Problem, Site, Visitor, signing_keys
 
 from reelkit_streamproxy.refusals import AddressRefused, refusal_of
 from reelkit_streamproxy.sending import Receive, Scope, Send, send_bytes
@@ -22,6 +23,7 @@ __all__ = ["handlers"]
 
 NEEDS = "api:read"
 METHODS = ("GET", "HEAD")
+_INNER_QUERY = re.compile(rb"(?:%3[Ff]|\?)[^&]*")
 
 
 class NotForStreaming(Problem):
@@ -50,11 +52,11 @@ def handlers(site: Site, settings: Settings) -> list[ControllerRouterHandler]:
 
     async def proxy_of_site() -> Proxy:
         """Return what the requests share; the first one has it made, since most sites proxy nothing."""
-        async with opening:
-            if not opened:
-                from reelkit_streamproxy.proxy import Proxy
-
-                opened.append(await Proxy.open(site, settings))
+        if not opened:
+            async with opening:
+                if not opened:
+                    # Imports for a third of a second, in which others are to be answered.
+                    opened.append(await asyncio.to_thread(_opened, site, settings))
         return opened[0]
 
     @asgi("/api", copy_scope=False)
@@ -63,12 +65,15 @@ def handlers(site: Site, settings: Settings) -> list[ControllerRouterHandler]:
         if await _is_answered(scope, send):
             return
         query = scope["query_string"].decode("latin-1")
+        # What the log is to see: addresses of origins often carry tokens.
+        scope["query_string"] = _INNER_QUERY.sub(b"", scope["query_string"])
         if "signature" in {part.partition("=")[0] for part in query.split("&")}:
             await _follow(await proxy_of_site(), scope, receive, send, f"/api?{query}")
             return
         gate = Gate.of(scope)
         visitor = await gate.admit(scope, NEEDS)
         _check(visitor)
+        found = await proxy_of_site()
         from reelkit_streamproxy.addresses import parse_address
         from reelkit_streamproxy.answering import Answering
         from reelkit_streamproxy.links import Link
@@ -78,13 +83,14 @@ def handlers(site: Site, settings: Settings) -> list[ControllerRouterHandler]:
             raise AddressRefused(name="url", detail="There is more than one URL.")
         link = Link(parse_address(urls[0] if urls else None), depth=0, expires=0, ticket=visitor.ticket)
         by: Literal["key", "session"] = "session" if visitor.session else "key"
-        await Answering(await proxy_of_site(), scope, link, visitor, by).answer(receive, send)
+        await Answering(found, scope, link, visitor, by).answer(receive, send)
 
     @asgi("/api/folder", is_mount=True, copy_scope=False)
     async def folder(scope: Scope, receive: Receive, send: Send) -> None:
         """Fetch what is below a folder that a playlist leads to."""
         path, query = scope["raw_path"].partition(b"?")[0], scope["query_string"]
-        # What the log and metrics are to see: the token opens the folder to whoever reads it.
+        # What the log is to see: the token opens the folder to whoever reads it, and the query may hold an origin's.
+        scope["query_string"] = b""
         scope["path"] = "/api/folder/***/" + "/".join(path.decode("latin-1").split("/")[4:])
         if not await _is_answered(scope, send):
             target = path + (b"?" + query if query else b"")
@@ -102,6 +108,14 @@ def handlers(site: Site, settings: Settings) -> list[ControllerRouterHandler]:
         return {"origins": (await proxy_of_site()).health.states()}
 
     return [proxy, folder, refused, health]
+
+
+def _opened(site: Site, settings: Settings) -> Proxy:
+    import reelkit_streamproxy.answering
+    import reelkit_streamproxy.hls  # noqa: F401  what the first request is going to need
+    from reelkit_streamproxy.proxy import Proxy
+
+    return Proxy(site, settings, signing_keys(site, "streamproxy links"))
 
 
 async def _follow(proxy: Proxy, scope: Scope, receive: Receive, send: Send, target: str) -> None:

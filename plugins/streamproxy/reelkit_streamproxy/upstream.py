@@ -25,6 +25,7 @@ RESUMES = 4
 SLOWEST = 1024
 """Bytes a second; a body that brings less, for as long as a host may be silent, is given up."""
 
+_WANTED = re.compile(r"\s*bytes\s*=\s*(\d{1,18})\s*-.*", re.ASCII | re.IGNORECASE)
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(?:(\d{1,18})|\*)", re.ASCII)
 
 
@@ -152,17 +153,14 @@ class Body:
             return piece
         return b""
 
-    async def read_all(self, limit: int, seconds: float) -> bytes:
-        """Return the whole body. limit: bytes. Raises OutboundFailed, OutboundTooLarge."""
-        if self.length is not None and self.length > limit:
-            self.close()
-            raise OutboundTooLarge(f"The answer of {self.address.host} is larger than {limit} bytes.")
-        self._limits = Limits(idle=self._limits.idle, total=self._limits.total, redirects=0, size=limit)
-        self._deadline = min(self._deadline, self._clock() + seconds)
-        pieces = []
-        while piece := await self.read():
-            pieces.append(piece)
-        return b"".join(pieces)
+    def is_part(self, wanted: str) -> bool:
+        """Tell whether an answer of status 206 is of a range that begins where it was asked for, and as long as it says."""
+        asked, place = _WANTED.fullmatch(wanted), _RANGE.fullmatch(self.headers.get("content-range", ""))
+        if place is None or int(place[2]) < int(place[1]):
+            return False
+        if self.length not in (None, int(place[2]) - int(place[1]) + 1):
+            return False
+        return asked is None or int(asked[1]) == int(place[1])
 
     @property
     def ended(self) -> bool:

@@ -205,7 +205,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
             "inside-names": ("*.names.test", inside.port, "/", ""),
         }
         allowed = [f"127.0.0.1:{port}" for port in (origin.port, other.port, nobody)] + [f"good.names.test:{origin.port}"]
-        settings = f"[network]\nallow_private = {allowed}\n"
+        settings = f"[network]\nallow_private = {allowed}\n[tiers.single]\nconcurrent_streams = 1\n"
         settings += (
             "[plugins.streamproxy]\nconnect_seconds = 0.6\nfirst_byte_seconds = 0.6\nidle_seconds = 0.6\n"
             "playlist_bytes = 1000000\ncache_bytes = 6000000\nredirects = 2\nresponse_bytes = 200000000\n"

@@ -73,6 +73,7 @@ def test_a_stream_plays_as_it_does_from_its_origin(proxied: Any, stream: str, ma
 def test_a_browser_needs_no_key_beyond_the_first_playlist(proxied: Any, stream: str) -> None:
     master = proxied.get(f"{stream}/master.m3u8")
     assert master.headers["cache-control"] == "private, no-store" and LIMITED in master.headers
+    assert "secret-of-origin" not in proxied.get(f"{stream}/a.ts?token=secret-of-origin").text
     assert proxied.site.key not in master.text and str(proxied.origin.port) not in master.text
     token = proxied.links(master.text)[0].split("/")[3]
     with httpx.Client(base_url=proxied.site.url) as browser:
@@ -85,7 +86,8 @@ def test_a_browser_needs_no_key_beyond_the_first_playlist(proxied: Any, stream: 
                 name = segment.rpartition("/")[2]
                 assert answer.content == httpx.get(f"{stream}/{name}").content
                 assert LIMITED not in answer.headers, "links are not counted"
-    assert token not in proxied.site.log.read_text(), "what opens something is not for the log"
+    log = proxied.site.log.read_text()
+    assert token not in log and "secret-of-origin" not in log, "what opens something is not for the log"
 
 
 def test_session_tokens_stream_and_are_not_counted_for_their_key(proxied: Any, stream: str) -> None:
@@ -112,6 +114,16 @@ def test_the_public_tier_looks_and_does_not_stream(proxied: Any, stream: str) ->
     assert proxied.origin.count("/stream/master.m3u8") == asked
     assert httpx.get(f"{proxied.site.url}/api/health", headers=key).status_code == 200, "any key may look how origins fare"
     assert httpx.get(f"{proxied.site.url}/api/health").status_code == 401
+
+
+def test_a_tier_of_one_viewer_at_once_lets_one_watch(proxied: Any, stream: str) -> None:
+    key = {"X-API-Key": proxied.site.new_key(tier="single")}
+    with httpx.Client(base_url=proxied.site.url) as client:
+        tokens = [{"X-Session-Token": client.post("/api/auth", headers=key).json()["token"]} for _ in range(2)]
+        masters = [client.get(proxied.path(f"{stream}/master.m3u8"), headers=token).text for token in tokens]
+        first, second = (proxied.links(client.get(proxied.links(master)[0]).text)[0] for master in masters)
+        assert [client.get(link).status_code for link in (first, second, first)] == [200, 429, 200]
+        assert client.get(second).json()["type"].endswith("too-many-streams")
 
 
 def test_links_end_with_their_key(proxied: Any, stream: str) -> None:
