@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from reelkit.jobs.durable import open_sqlite
+
 OPENERS = """
 import multiprocessing, pathlib, sys
 from reelkit.jobs.durable import open_sqlite
@@ -39,3 +41,11 @@ for process in openers:
 def test_processes_that_start_at_once_on_a_new_site_all_open_its_jobs(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", OPENERS, str(tmp_path)], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
+
+
+def test_nobody_else_can_read_the_jobs(tmp_path: Path) -> None:
+    engine = open_sqlite(f"sqlite:///{tmp_path / 'jobs.sqlite'}")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE job (id)")
+        assert [file.name for file in tmp_path.iterdir() if file.stat().st_mode & 0o077] == []
+    engine.dispose()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
@@ -279,6 +280,8 @@ def open_sqlite(url: str) -> sqlalchemy.Engine:
 
     path = Path(url.removeprefix("sqlite:///"))
     path.parent.mkdir(parents=True, exist_ok=True)
+    # For this user only, as are the files that SQLite puts beside it: jobs may hold addresses that open something.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     # The journal mode belongs to the file: a reader of the status then never waits for a writer.
     with closing(sqlite3.connect(path)) as raw:
         enter_wal(raw)
