@@ -83,6 +83,12 @@ SOURCES: dict[str, list[str]] = {
     "prores.mov": [*BOTH, "-t", "1", "-c:v", "prores", "-c:a", "pcm_s16le"],
     "pcm.mov": [*BOTH, *H264, "-c:a", "pcm_s16le"],
     "long_gop.mp4": [*PICTURE, *H264, "-g", "9999", "-sc_threshold", "0"],
+    "fields.mp4": [*PICTURE, "-t", "2", "-vf", "tinterlace=4", *H264, "-flags", "+ildct+ilme"],
+    "fields_high.mp4": [
+        *PICTURE, "-t", "2", "-vf", "tinterlace=4", "-c:v", "libx264", "-profile:v", "high", "-flags", "+ildct+ilme",
+        "-x264-params", "cqm=jvt",
+    ],
+    "dv.mov": [*PICTURE, "-t", "1", "-s", "720x576", "-r", "25", "-c:v", "dvvideo", "-pix_fmt", "yuv420p"],
     "high10.mp4": [*PICTURE, "-t", "1", "-c:v", "libx264", "-pix_fmt", "yuv420p10le"],
 }  # fmt: skip
 

@@ -260,3 +260,22 @@ def test_a_file_without_picture_and_sound_says_so(tmp_path: Path) -> None:
     empty.write_bytes(box(b"ftyp", b"isom\0\0\0\0") + box(b"moov", mvhd))
     with pytest.raises(CorruptMp4, match="neither picture nor sound"):
         index_file(empty)
+
+
+def test_compact_sizes_are_read_as_the_others(source: Callable[[str], Path], tmp_path: Path) -> None:
+    plain = source("plain.mp4")
+    data = bytearray(plain.read_bytes())
+    changed = 0
+    while (place := data.find(b"stsz")) > 0:
+        size, _, constant, count = struct.unpack_from(">IxxxxIII", data, place - 4)
+        entries = struct.unpack_from(f">{count}I", data, place + 16)
+        assert not constant and max(entries) < 1 << 16
+        compact = full_box(b"stz2", 0, 0, struct.pack(f">II{count}H", 16, count, *entries))
+        data[place - 4 : place - 4 + size] = compact + box(b"free", bytes(size - len(compact) - 8))
+        changed += 1
+    assert changed == 2
+    (tmp_path / "compact.mp4").write_bytes(data)
+    packagers = [Packager(index_file(path)) for path in (plain, tmp_path / "compact.mp4")]
+    for track, other in zip(*(packager.index.tracks for packager in packagers), strict=True):
+        for number in range(len(packagers[0].segments(track))):
+            assert packagers[0].segment(track, number) == packagers[1].segment(other, number)

@@ -6,6 +6,7 @@ import msgspec
 
 from reelkit.media.mp4.boxes import uint
 from reelkit.media.mp4.errors import CorruptMp4
+from reelkit.media.mp4.parameter_sets import may_be_interlaced
 
 __all__ = [
     "Picture",
@@ -70,8 +71,19 @@ def avc_picture(kind: str, config: memoryview) -> Picture:
     refusal = None
     if profile not in (66, 77, 88, 100) or chroma != 1 or depth != 8:
         refusal = f"Browsers cannot show this kind of H.264 (profile {profile}, {_pixel_format(chroma, depth)})."
+    elif _interlaced(config):
+        refusal = "The picture is interlaced, and browsers would show the lines of two moments at once."
     codec = f"{kind}.{profile:02X}{constraints:02X}{level:02X}"
     return Picture(codec, _pixel_format(chroma, depth), (uint(config, 4, 1) & 3) + 1, refusal)
+
+
+def _interlaced(config: memoryview) -> bool:
+    """Tell whether the first parameter set of an `avcC` allows fields. One that cannot be read is for decoders to judge."""
+    try:
+        size = uint(config, 6, 2) if uint(config, 5, 1) & 0x1F else 0
+        return size > 0 and may_be_interlaced(bytes(config[8 : 8 + size]))
+    except CorruptMp4:
+        return False
 
 
 def hevc_picture(kind: str, config: memoryview) -> Picture:

@@ -96,8 +96,10 @@ def _parts(entry: memoryview, boxes: list[Box]) -> dict[bytes, memoryview]:
 
 
 def _readable(codec: str, kind: bytes) -> str:
-    if kind[:2] == b"dv":
+    if kind in (b"dvh1", b"dvhe", b"dva1", b"dvav", b"dav1"):
         return "Dolby Vision"
+    if kind[:2] == b"dv":
+        return "DV"
     if kind in (b".mp3", b"ms\0\x55"):
         return "MP3 in QuickTime's own way"
     return _NAMES.get(codec, codec if codec != "unknown" else f"an unknown codec ({name_of(kind)})")
