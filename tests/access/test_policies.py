@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from reelkit.access.policies import Limits, address_within, checked, host_of, host_within, limits_of
+from reelkit.access.policies import NO_LIMITS, Limits, address_within, checked, host_of, host_within, limits_of
 from reelkit.interfaces.playback import PlaybackPolicy
 from reelkit.playback_rules import read_country, read_domain, read_network
 from reelkit.problems import InvalidAttribute
@@ -15,6 +15,7 @@ SITE = Playback(allowed_domains=("Shop.example",), allowed_countries=("de",), al
 def test_a_video_says_each_limit_for_itself() -> None:
     assert limits_of(Playback(), None) == limits_of(Playback(), PlaybackPolicy()) == Limits()
     assert limits_of(SITE, None) == Limits(("shop.example",), True, ("DE",), ())
+    assert limits_of(SITE, PlaybackPolicy(allowed_domains=(), allowed_countries=())) is NO_LIMITS
     own = PlaybackPolicy(allowed_domains=(), allowed_ips=("192.0.2.0/24",))
     assert limits_of(SITE, own) == Limits((), True, ("DE",), ("192.0.2.0/24",))
     assert limits_of(SITE, PlaybackPolicy(allow_no_referrer=False)).no_referrer is False

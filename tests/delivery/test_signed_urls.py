@@ -294,6 +294,7 @@ def test_a_policy_is_set_shown_and_taken_away(site: ServedSite, sample_h264: Pat
     path = f"/videos/{id}/playback-policy"
     nothing = {"allowedDomains": [], "allowNoReferrer": False, "allowedCountries": [], "allowedIps": []}
     assert site.client.get(path).json() == {"videoId": id, **dict.fromkeys(nothing), "inEffect": nothing}
+    assert site.client.put(path, json={"allowNoReferrer": True}).json()["inEffect"] == nothing | {"allowNoReferrer": True}
     given = {"allowedCountries": ["fr"], "allowedIps": ["2001:DB8::1"], "allowedDomains": ["bücher.example"]}
     kept = {"allowedCountries": ["FR"], "allowedIps": ["2001:db8::1/128"], "allowedDomains": ["xn--bcher-kva.example"]}
     answer = site.client.put(path, json=given)

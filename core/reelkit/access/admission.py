@@ -16,7 +16,7 @@ from reelkit.access.countries import Countries
 from reelkit.access.keys import KeyRing
 from reelkit.access.playback import SESSION_SECONDS, Grant, PlaybackRights
 from reelkit.access.playback_policy import authorize_playback
-from reelkit.access.policies import Limits, address_within, host_of, host_within, kept_by, limits_of
+from reelkit.access.policies import NO_LIMITS, Limits, address_within, host_of, host_within, kept_by, limits_of
 from reelkit.access.principal import Principal
 from reelkit.access.tokens import LIFETIME
 from reelkit.access.viewer import SILENT, Case, Viewer, What
@@ -39,7 +39,6 @@ from reelkit.site import Site
 __all__ = ["ANYBODY", "Admission", "Admitted", "Watched"]
 
 READ = "videos:read"
-NO_LIMITS = Limits()
 
 
 class Watched(Protocol):
@@ -111,7 +110,7 @@ class Admission:
         if (
             video.public
             and self._open
-            and limits == NO_LIMITS
+            and limits is NO_LIMITS
             and viewer.case is SILENT
             and not (viewer.session or viewer.token or viewer.presents or token)
         ):
@@ -123,7 +122,7 @@ class Admission:
             # It is not needed, so it stays good.
             found = msgspec.structs.replace(found, token_key=None)
         domains = self._keep(limits, viewer, found.grant)
-        if limits != NO_LIMITS:
+        if limits is not NO_LIMITS:
             found = msgspec.structs.replace(found, domains=domains, limited=True)
         elif domains is not None:
             found = msgspec.structs.replace(found, domains=domains)
@@ -171,7 +170,7 @@ class Admission:
         """Return how somebody is let in by what they bring."""
         case = viewer.case
         grant, key = await self._session(video, viewer)
-        token_key, token_principal = await self._token(video, viewer, token)
+        token_key, token_principal = (None, None) if token is None else await self._token(video, viewer, token)
         bearer, refused = await self._bearer(viewer)
         opened = grant is not None or token_key is not None
         if case.explains:
@@ -231,10 +230,8 @@ class Admission:
         case.passed("session", "It is good, and so is its key.")
         return grant, principal
 
-    async def _token(self, video: Watched, viewer: Viewer, token: str | None) -> tuple[str | None, Principal | None]:
+    async def _token(self, video: Watched, viewer: Viewer, token: str) -> tuple[str | None, Principal | None]:
         """Return the key of a playback token if it opens a session, and whose it is."""
-        if token is None:
-            return None, None
         case = viewer.case
         key_id = self._rights.key_of(video.video_id, token, ("",), viewer.at)
         if key_id is None:
@@ -288,7 +285,10 @@ class Admission:
 
     def _keep(self, limits: Limits, viewer: Viewer, grant: Grant | None) -> tuple[str, ...] | None:
         """Hold a request against the limits of its video and its signed URL; return the domains that both allow."""
-        both = [one for one in (limits, kept_by(grant) if grant is not None else limits) if one != NO_LIMITS]
+        signed = NO_LIMITS if grant is None else kept_by(grant)
+        if limits is NO_LIMITS and signed is NO_LIMITS and not viewer.case.explains:
+            return None
+        both = [one for one in (limits, signed) if one is not NO_LIMITS]
         framed = grant is not None and grant.framed
         for one in both:
             self._keep_one(one, viewer, framed)

@@ -15,9 +15,11 @@ from reelkit.playback_rules import read_all, read_country, read_domain, read_net
 from reelkit.problems import InvalidAttribute, Problem, every
 from reelkit.site import Playback
 
-__all__ = ["Limits", "address_within", "checked", "host_of", "host_within", "kept_by", "limits_of"]
+__all__ = ["NO_LIMITS", "Limits", "address_within", "checked", "host_of", "host_within", "kept_by", "limits_of"]
 
 PORTS = {"http": 80, "https": 443}
+SHORT = 512
+"""Characters of an address that is remembered."""
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -29,14 +31,15 @@ class Limits(msgspec.Struct, frozen=True):
     ips: tuple[str, ...] = ()
 
 
-NONE = Limits()
+NO_LIMITS = Limits()
+"""What holds for most; it is this very object, so that nothing need be compared."""
 
 
 def limits_of(site: Playback, policy: PlaybackPolicy | None) -> Limits:
     """Return what holds for a video: of each limit the video's own, else the site's."""
     if policy is None:
         if not (site.allowed_domains or site.allowed_countries or site.allowed_ips):
-            return NONE
+            return NO_LIMITS
         policy = PlaybackPolicy()
     return _limits(
         site.allowed_domains if policy.allowed_domains is None else policy.allowed_domains,
@@ -70,14 +73,22 @@ def checked(policy: PlaybackPolicy) -> PlaybackPolicy:
 
 @lru_cache(maxsize=512)
 def _limits(domains: tuple[str, ...], no_referrer: bool, countries: tuple[str, ...], ips: tuple[str, ...]) -> Limits:
+    if not (domains or countries or ips):
+        return NO_LIMITS
     # What site.toml says was checked and is as people wrote it.
     return Limits(
         read_all(read_domain, domains), no_referrer, read_all(read_country, countries), read_all(read_network, ips)
     )
 
 
-def host_of(origin: str) -> str | None:
+def host_of(address: str) -> str | None:
     """Return `host` or `host:port` of an address or origin, without the port that its scheme has anyway; None for none."""
+    # Segments come with the same address over and over; what is long is left out, so that strangers fill no memory.
+    return _host_of(address) if len(address) <= SHORT else _host_of.__wrapped__(address)
+
+
+@lru_cache(maxsize=2048)
+def _host_of(origin: str) -> str | None:
     try:
         parts = urlsplit(origin)
         port, host = parts.port, parts.hostname
@@ -115,4 +126,6 @@ def _networks(networks: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...
 
 def kept_by(grant: Grant) -> Limits:
     """Return the limits that a signed URL adds to those of the video."""
+    if not (grant.domains or grant.countries or grant.ips):
+        return NO_LIMITS
     return Limits(grant.domains, grant.no_referrer, grant.countries, grant.ips)

@@ -108,7 +108,11 @@ class Viewer:
         self.session = session_in(query)
         found = token_in(query)
         self.token = None if found is None or TOKEN.fullmatch(found) else found
-        self.presents = any(name in CREDENTIALS and value for name, value in headers)
+        self.presents = False
+        for name, value in headers:
+            if value and name in CREDENTIALS:
+                self.presents = True
+                break
         self.case = case or SILENT
         self.at = at
         self.country = country

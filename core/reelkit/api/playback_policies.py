@@ -87,11 +87,13 @@ def check_countries(countries: Countries, wanted: tuple[str, ...] | None) -> Non
 
 def _shown(video_id: str, policy: PlaybackPolicy | None, runtime: Runtime) -> PlaybackPolicyJson:
     own = policy or PlaybackPolicy()
-    limits = limits_of(runtime.site.playback, policy)
+    site = runtime.site.playback
+    limits = limits_of(site, policy)
+    no_referrer = site.allow_no_referrer if own.allow_no_referrer is None else own.allow_no_referrer
     return PlaybackPolicyJson(
         video_id=video_id,
         **msgspec.structs.asdict(own),
-        in_effect=InEffect(limits.domains, limits.no_referrer, limits.countries, limits.ips),
+        in_effect=InEffect(limits.domains, no_referrer, limits.countries, limits.ips),
     )
 
 
