@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from reelkit.access.countries import Countries
 from reelkit.plugins import PluginRefused, Plugins, load_plugins
 from reelkit.site import Site
 from reelkit.site_secrets import secrets_file
@@ -62,6 +63,9 @@ async def examine(site: Site) -> list[Finding]:
     }
     if site.valkey.url:
         looks["valkey"] = lambda: _valkey(site)
+    if plugins is not None and site.playback.allowed_countries and not Countries(plugins).known:
+        mend = "Configure a plugin that does, e.g. [plugins.geoip] file, or take allowed_countries out of [playback]."
+        findings.append(Finding("countries", "fail", "no plugin tells the countries of viewers, so nobody can watch", mend))
     if plugins is not None:
         looks["storage"] = lambda: _storage(plugins)
         looks |= {f"plugin {check.name}": _plugin_check(check.name, check.check) for check in plugins.health_checks()}

@@ -77,6 +77,12 @@ def test_a_plugins_own_check_is_asked(run: Any, site: Path) -> None:
     assert found["plugin tape"]["found"] == "the tape is torn"
 
 
+def test_countries_that_nobody_tells_are_a_fault(run: Any, site: Path) -> None:
+    code, found = findings(run, site, REELKIT_PLAYBACK__ALLOWED_COUNTRIES='["DE"]')
+    assert code == 1
+    assert "geoip" in found["countries"]["mend"]
+
+
 def test_a_database_that_is_down_fails(run: Any, site: Path) -> None:
     code, found = findings(run, site, REELKIT_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:9/x")
     assert code == 1

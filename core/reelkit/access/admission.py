@@ -7,6 +7,7 @@ limits of the video and of a signed URL; the plugins. What is asked about a requ
 from __future__ import annotations
 
 import hashlib
+import logging
 from typing import Protocol
 
 import msgspec
@@ -39,6 +40,8 @@ from reelkit.site import Site
 __all__ = ["ANYBODY", "Admission", "Admitted", "Watched"]
 
 READ = "videos:read"
+
+log = logging.getLogger("reelkit.access")
 
 
 class Watched(Protocol):
@@ -97,6 +100,8 @@ class Admission:
         self._keys = keys
         self._plugins = plugins
         self._countries = countries
+        if self._settings.allowed_countries and not countries.known:
+            log.error("nobody can watch: [playback] allows some countries, and no plugin tells those of viewers")
         self._guarded = plugins.implements("authorize_playback")
         self._known_elsewhere = plugins.implements("authenticate")
 
