@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from typing import Any
 
 import pytest
 from reelkit.delivery.asgi import Message, Receive, Scope, Send
+from reelkit.operations import requests
 from reelkit.operations.access_log import AccessLog
 from reelkit.operations.logs import masked_path, masked_query
 from reelkit.operations.metrics import Metrics
@@ -92,6 +94,24 @@ async def test_the_rest_of_a_refused_body_is_taken() -> None:
     await exchange.run(refuses)
     assert exchange.incoming == []
     assert exchange.line["status"] == 400
+
+
+async def test_a_body_that_stalls_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "SILENCE", 0.05)
+    exchange = Exchange("POST", [(b"content-length", b"40")], [b"x" * 10])
+    taken: list[Message] = []
+
+    async def stalls() -> Message:
+        if not exchange.incoming:
+            await asyncio.Event().wait()
+        return exchange.incoming.pop(0)
+
+    async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+        taken.extend([await receive(), await receive()])
+        await refuses(scope, exchange.receive, send)
+
+    await Observed(reads, exchange.metrics, AccessLog("json", exchange.log))(exchange.scope, stalls, exchange.send)
+    assert [message["type"] for message in taken] == ["http.request", "http.disconnect"]
 
 
 async def test_an_application_that_says_nothing_is_noted() -> None:

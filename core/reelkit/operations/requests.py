@@ -21,6 +21,8 @@ from reelkit.problems import ServerError
 
 __all__ = ["Observed"]
 
+SILENCE = 60.0
+"""Seconds without a byte of a body after which its client is taken for gone; else anybody could hold requests open."""
 LINGER = 5.0
 """Seconds for which the rest of a refused upload is taken and thrown away, so that its client reads the refusal."""
 
@@ -127,7 +129,13 @@ class _Taken:
         self._size = 0
 
     async def __call__(self) -> Message:
-        message = await self._receive()
+        if self._ended:
+            return await self._receive()
+        try:
+            async with asyncio.timeout(SILENCE):
+                message = await self._receive()
+        except TimeoutError:
+            message = {"type": "http.disconnect"}
         self._size += len(message.get("body") or b"")
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             self._ended = True
