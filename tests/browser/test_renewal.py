@@ -83,3 +83,21 @@ async def test_what_takes_the_place_of_a_draft_waits_for_a_pause(host: PlayerHos
     await viewer.playing_from(at)
     assert await viewer.run("document.querySelector('video').playbackRate") == 1.5
     assert viewer.errors == []
+
+
+async def test_the_end_stays_the_end_until_it_is_played_again(host: PlayerHost, viewers: Viewers) -> None:
+    whole = (host.media / "hls" / "manifest.m3u8").read_text()
+    small = next(found for found in VARIANT.findall(whole) if "640x360" in found)
+    draft = re.sub(r',?(AUDIO|SUBTITLES)="[^"]*"', "", small).replace("stream_1.m3u8", "stream_1.m3u8?draft")
+    growing(host, "#EXTM3U\n#EXT-X-VERSION:7\n" + draft)
+    viewer = await viewers(f"{host.add()}?autoplay&muted&t=22")
+    await viewer.until("document.querySelector('video')?.ended")
+    host.answers.clear()
+    while len([url for url in host.requests if url.startswith(MANIFEST)]) < 2:
+        await viewer.until("document.querySelector('video').ended")
+    assert await viewer.time() > 23
+    await viewer.press("k")
+    await viewer.until(QUALITIES, "360,720")
+    await viewer.playing_from(0.3)
+    assert await viewer.time() < 15
+    assert viewer.errors == []

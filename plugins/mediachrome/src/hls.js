@@ -95,16 +95,16 @@ function hlsEngine(video, cfg, net, on) {
 
 /** Load everything anew and go on at the same place, at the same speed, with the same captions. */
 function reload(hls, video) {
-  const { currentTime, paused, ended, playbackRate } = video;
+  const { currentTime, paused, playbackRate } = video;
   const captions = hls.subtitleTracks[hls.subtitleTrack]?.lang;
   const shown = hls.subtitleDisplay && captions !== undefined;
-  hls.config.startPosition = ended ? 0 : currentTime;
+  hls.config.startPosition = currentTime;
   hls.once(Hls.Events.SUBTITLE_TRACKS_UPDATED, (_, { subtitleTracks }) => {
     if (shown) hls.subtitleTrack = subtitleTracks.findIndex(({ lang }) => lang === captions);
   });
   video.addEventListener("loadedmetadata", () => (video.playbackRate = playbackRate), { once: true });
   hls.loadSource(hls.url);
-  if (!paused && !ended) video.play().catch(() => {});
+  if (!paused) video.play().catch(() => {});
 }
 
 function policy(firstByte, whole, retries) {

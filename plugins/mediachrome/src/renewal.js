@@ -55,7 +55,8 @@ export function renew(hls, video, config, reload) {
     }
   };
   const quiet = () => {
-    if (!replaced || !(video.paused || video.seeking || video.ended)) return;
+    // At the end it waits for the seek of a replay: the last frame and what a page shows then should stay.
+    if (!replaced || video.ended || !(video.paused || video.seeking)) return;
     replaced = false;
     reload();
   };
@@ -66,7 +67,7 @@ export function renew(hls, video, config, reload) {
     if (sessionData?.[GROWING]) later();
   });
   hls.on(Hls.Events.DESTROYING, stop);
-  for (const type of ["pause", "seeking", "ended"]) video.addEventListener(type, quiet);
+  for (const type of ["pause", "seeking"]) video.addEventListener(type, quiet);
 }
 
 /**
