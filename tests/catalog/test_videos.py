@@ -7,13 +7,16 @@ from itertools import product
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import pytest
 from reelkit.catalog import doomed, videos
 from reelkit.catalog.database import Database, migrate, open_database
 from reelkit.catalog.packing import fold
+from reelkit.catalog.playback import playback
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.sqlite import SQLite
 from reelkit.catalog.videos import SORT, Metadata, NewVideo, VideoFilter
+from reelkit.interfaces.playback import PlaybackPolicy
 from reelkit.problems import InvalidAttribute
 from reelkit.site import Site
 
@@ -50,6 +53,23 @@ async def test_nobody_else_sees_counts_or_deletes_a_video(database: Database, sc
         assert await videos.delete(stranger, video.video_id) is None
     assert await videos.get(scope, video.video_id) == video
     assert (await videos.page(scope)).total == 1
+
+
+async def test_what_playback_is_limited_to_is_kept_and_taken_away(
+    database: Database, scope: Scope, strangers: list[Scope]
+) -> None:
+    video = await videos.create(scope, NewVideo(title="limited"))
+    policy = PlaybackPolicy(allowed_domains=("shop.example",), allowed_countries=())
+    for stranger in strangers:
+        assert not await videos.set_playback_policy(stranger, video.video_id, policy)
+    assert await videos.set_playback_policy(scope, video.video_id, policy)
+    seen = await playback(video.video_id)
+    assert seen is not None and seen.video == msgspec.structs.replace(video, playback_policy=policy)
+    assert await videos.set_playback_policy(scope, video.video_id, None)
+    assert await videos.get(scope, video.video_id) == video
+    await videos.discard(scope, video.video_id)
+    assert not await videos.set_playback_policy(scope, video.video_id, policy)
+    assert not await videos.set_playback_policy(scope, "vi\0", policy)
 
 
 async def test_pages_hold_every_video_once_and_in_order(database: Database, scope: Scope) -> None:

@@ -118,7 +118,7 @@ class Front:
                     if found is not None:
                         self._texts.keep(scope["path"], session, view, found)
                 await _give(scope, receive, send, view, found)
-            if view.lazy and route == _PLAYLIST:
+            if view.lazy and route == _PLAYLIST and not viewer.case.explains:
                 await self._attention.watched(view)
         except NotStored as error:
             # A rendition that was just replaced, or a video that was just deleted; anything else is worth a look.
