@@ -13,6 +13,13 @@ __all__ = ["read_payload"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+
+class NotAnArray(InvalidAttribute):
+    """A single value where the contract wants several; the title is the contract's, and all that some clients show."""
+
+    title = "This attribute must be an array."
+
+
 _PATH = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 
 
@@ -60,7 +67,8 @@ def _invalid(name: str, message: str) -> Problem:
     """Turn "Expected `str`, got `int` - at `$[0].key`" into a Problem named `tags[0][key]`."""
     path = _PATH.search(message)
     inside = re.sub(r"\.(\w+)", r"[\1]", path[1]) if path else ""
-    return InvalidAttribute(name=name + inside, detail=_PATH.sub("", message) + ".")
+    kind = NotAnArray if message.startswith("Expected `array") else InvalidAttribute
+    return kind(name=name + inside, detail=_PATH.sub("", message) + ".")
 
 
 def _control_character(value: Any, name: str) -> Problem | None:
