@@ -109,6 +109,14 @@ async def test_a_plugin_that_fails_lets_nothing_through_however_often(tmp_path: 
     assert plugins.quarantined == ("guard",)
 
 
+async def test_a_field_that_a_plugin_misspells_is_named(tmp_path: Path) -> None:
+    plugins = load(tmp_path, guard="@hookimpl\ndef before_change(change):\n    return {'longTitel': 'x'}\n")
+    with pytest.raises(PluginFailed):
+        await changing(plugins, "thing", "create").propose(Payload("x"))
+    (guard,) = [each for each in plugins.report() if each.name == "guard"]
+    assert '"longTitel", which is no field. Did you mean "longTitle"? It has: longTitle' in (guard.last_error or "")
+
+
 async def test_plugins_follow_changes_and_cannot_fail_them(tmp_path: Path) -> None:
     plugins = load(
         tmp_path,

@@ -18,6 +18,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from reelkit import hookspecs
 from reelkit.interfaces.captioner import CaptionRequest, WrittenCaptions
+from reelkit.interfaces.change import Change
 from reelkit.interfaces.event import VideoPlayable
 from reelkit.interfaces.summarizer import SummaryRequest, Unprocessable
 from reelkit.plugins.checking import hook_arguments
@@ -61,6 +62,17 @@ async def test_the_captioner_of_the_page_writes(folder: Any, tmp_path: Path) -> 
         sound.writeframes(b"\x00\x20" * 16_000)
     asked = CaptionRequest(video_id="vi1", title="t", sound=tmp_path / "s.wav", duration=1.0)
     assert await writer.caption(asked) == WrittenCaptions(vtt="WEBVTT\n\n00:00.000 --> 00:01.000\n[loud]\n", language="en")
+
+
+async def test_a_change_is_refused_and_edited_as_it_is_shown() -> None:
+    shown: dict[str, Any] = {}
+    exec(block("plugins/house_rules.py"), shown)
+    change = Change(resource="video", action="create", project="p", environment="production", after={"title": " A film "})
+    assert shown["before_change"](change) == {"title": "A film"}
+    with pytest.raises(reelkit.Problem) as refused:
+        shown["before_change"](msgspec.structs.replace(change, after={"title": "LOUD"}))
+    assert (refused.value.status, refused.value.name) == (422, "title")
+    assert shown["before_change"](msgspec.structs.replace(change, resource="player", after={"title": "LOUD"})) is None
 
 
 async def test_another_host_is_asked_as_it_is_shown(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import msgspec
 from reelkit.catalog.scope import Scope
 from reelkit.interfaces.change import Action, Change
 from reelkit.jobs.runtime import Runtime
+from reelkit.site_check import did_you_mean
 
 __all__ = ["Changing"]
 
@@ -60,6 +61,10 @@ class Changing:
             if given is None or not isinstance(answer, dict):
                 wanted = "nothing, for a removal" if given is None else "the fields to set, as a dict"
                 raise TypeError(f"before_change must return {wanted}, not {type(answer).__name__}")
+            known = [field.encode_name for field in msgspec.structs.fields(type(given))]
+            if odd := next((name for name in answer if name not in known), None):
+                has = f"It has: {', '.join(known)}."
+                raise TypeError(f'before_change set "{odd}", which is no field.{did_you_mean(str(odd), known)} {has}')
             after = {**(seen.after or {}), **answer}
             msgspec.convert(after, type(given))  # here, so that whoever is to blame can be named
             return msgspec.structs.replace(seen, after=after)

@@ -39,14 +39,17 @@ async def call_contained(hook: Hook, arguments: Mapping[str, Any], limit: float)
     """
     start = time.monotonic()
     wanted = _wanted(hook, arguments)
+    blocked = ""
     if inspect.iscoroutinefunction(hook.function):
+        # It was not cancelled in time, so the loop had no turn.
+        blocked = "; it blocks the event loop. Write it with def, or put what takes long into asyncio.to_thread"
         value = await _await(hook.function(**wanted), limit)
     else:
         value = await _await(_in_thread(lambda: hook.function(**wanted)), limit)
         if inspect.isawaitable(value):
             value = await _await(value, max(0.0, limit - (time.monotonic() - start)))
     if (took := time.monotonic() - start) > limit:
-        raise TooSlow(f"took {took:.1f} s, {limit:g} s are allowed")
+        raise TooSlow(f"took {took:.1f} s, {limit:g} s are allowed{blocked}")
     return value
 
 
