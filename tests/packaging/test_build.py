@@ -39,6 +39,7 @@ def test_a_wheel_carries_the_player_the_runtime_and_the_templates(tree: Path, tm
         "reelkit_mediachrome/static/player.js.br",
         "reelkit_mediachrome/static/LICENSES.txt",
         "reelkit/delivery/player_runtime/embed.js",
+        "reelkit_streamproxy/routes.py",
         "reelkit/_templates/embed/page.html",
         "reelkit/testing/chromium/package-lock.json",
     ):

@@ -21,13 +21,15 @@ SMALL = 32 << 10
 """Bytes that are rather copied than handed on with the buffer that they are in."""
 HEAD = 32 << 10
 """Bytes that a head may have."""
+INTERIM = 8
+"""Heads of status 1xx before the one of the answer."""
 GATHER = 0.002
 """Seconds for which more is waited for once something has come, since each piece handed on costs."""
 LINE = 1024
 """Bytes that the size of a chunk and its extensions may have."""
 
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^\r\n\0]*)?")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?")
 
 
@@ -166,9 +168,14 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.write("\r\n".join(lines).encode("latin-1"))
         try:
             async with asyncio.timeout(timeout):
-                while (head := read_head(await self._head(), method)).status < 200:
+                for _ in range(INTERIM + 1):
+                    head = read_head(await self._head(), method)
+                    if head.status >= 200:
+                        break
                     if head.status == 101:
                         raise Broken("it wants to speak another protocol.")
+                else:
+                    raise Broken("it announces an answer again and again.")
         except TimeoutError:
             raise Silent(f"{self.host} did not begin its answer within {timeout:g} s.") from None
         except Broken as error:

@@ -20,6 +20,9 @@ from reelkit_streamproxy.upstream import Limits, Upstream
 
 __all__ = ["Proxy"]
 
+WAITING = 8
+"""Bodies at once on their way to the cache, which hold memory meanwhile."""
+
 
 class Proxy:
     """Opened by the first request."""
@@ -43,7 +46,10 @@ class Proxy:
         self._background: set[asyncio.Future[object]] = set()
 
     def in_the_background(self, work: Coroutine[Any, Any, object]) -> None:
-        """Have something done that nobody waits for."""
+        """Have something done that nobody waits for; or not, when too much is waiting to be done."""
+        if len(self._background) >= WAITING:
+            work.close()
+            return
         task = asyncio.ensure_future(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)

@@ -96,7 +96,7 @@ def handlers(site: Site, settings: Settings) -> list[ControllerRouterHandler]:
             target = path + (b"?" + query if query else b"")
             await _follow(await proxy_of_site(), scope, receive, send, target.decode("latin-1"))
 
-    @get("/api/refused/{reason:str}", status_code=200)
+    @get("/api/refused/{reason:str}", include_in_schema=False)
     async def refused(reason: str) -> None:
         """Say why a playlist leads here."""
         raise refusal_of(reason) or Nothing()

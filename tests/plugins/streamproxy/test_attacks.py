@@ -233,6 +233,8 @@ NOT_HTTP = {
     "long chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello world\r\n0\r\n\r\n",
     "switching": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
     "nothing": b"",
+    "control character": b'HTTP/1.1 200 OK\r\nETag: "\x01"\r\nContent-Length: 0\r\n\r\n',
+    "endless announcements": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 10_000,
     "informational": b"HTTP/1.1 100 Continue\r\n\r\n",
 }
 
