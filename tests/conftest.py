@@ -14,6 +14,7 @@ A cheap test starts no server of its own (1.5 s of CPU) and makes no media anew:
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 pytest_plugins = ["reelkit.testing.fixtures", "reelkit.testing.databases"]
@@ -49,6 +50,12 @@ LONGEST = (
     "tests/test_app.py",
 )
 """Half a minute and more each, on a busy machine; the first ones longest."""
+
+
+def pytest_configure() -> None:
+    """Give every request of a test a minute: the 5 s that httpx gives pass on a machine that is busy with other tests."""
+    patience = httpx._config.DEFAULT_TIMEOUT_CONFIG
+    patience.connect = patience.read = patience.write = patience.pool = 60.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

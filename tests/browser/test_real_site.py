@@ -47,12 +47,12 @@ def upload(instance: Instance, title: str, file: Path) -> str:
 
 async def rendered(instance: Instance, video: str, *qualities: str) -> None:
     """Wait until renditions are in the master playlist."""
-    for _ in range(600):
+    for _ in range(1200):
         manifest = (await asyncio.to_thread(httpx.get, f"{instance.url}/vod/{video}/hls/manifest.m3u8")).text
         if all(f'NAME="{quality}"' in manifest for quality in qualities):
             return
         await asyncio.sleep(0.1)
-    raise AssertionError(f"no {qualities} after 60 s:\n{manifest}")
+    raise AssertionError(f"no {qualities} after 2 min:\n{manifest}")
 
 
 async def test_an_uploaded_film_plays_and_switches_quality(instance: Instance, film: Path, viewers: Viewers) -> None:

@@ -133,7 +133,7 @@ async def test_it_dies_with_its_parent() -> None:
     assert psutil.pid_exists(child)
     parent.kill()
     parent.wait()
-    for _ in range(100):
+    for _ in range(1200):
         if not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE:
             break
         await asyncio.sleep(0.05)

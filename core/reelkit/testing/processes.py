@@ -73,7 +73,7 @@ def run_process(
     *,
     log: Path,
     ready: Callable[[], bool],
-    timeout: float = 30.0,
+    timeout: float = 60.0,
     stop_signal: signal.Signals = signal.SIGTERM,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,

@@ -45,14 +45,14 @@ class ServedSite:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "site.toml").write_text(settings)
         self.key = ""
-        self.client = httpx.Client(base_url=self.url, timeout=60)
+        self.client = httpx.Client(base_url=self.url, timeout=120)
         self._clients = [self.client]
 
     def start(self) -> None:
         """Serve, and return when it answers."""
         command = [*REELKIT, "serve", "--site", str(self.folder), "--port", str(self.port), "--workers", str(self.workers)]
         self._running = run_process(
-            command, log=self.log, ready=answers_http(self.port, "/readyz"), env=self._environment, timeout=60
+            command, log=self.log, ready=answers_http(self.port, "/readyz"), env=self._environment, timeout=120
         )
         self.process = self._running.__enter__()
         if not self.key:
@@ -101,7 +101,7 @@ class ServedSite:
 
     def as_key(self, key: str) -> httpx.Client:
         """Return a client that asks with another key than this site's first one."""
-        client = httpx.Client(base_url=self.url, timeout=60, headers={"Authorization": f"Bearer {key}"})
+        client = httpx.Client(base_url=self.url, timeout=120, headers={"Authorization": f"Bearer {key}"})
         self._clients.append(client)
         return client
 
@@ -123,7 +123,7 @@ class ServedSite:
         found: dict[str, Any] = answer.json()
         return found
 
-    def wait(self, video_id: str, until: Callable[[dict[str, Any]], bool], timeout: float = 60) -> dict[str, Any]:
+    def wait(self, video_id: str, until: Callable[[dict[str, Any]], bool], timeout: float = 120) -> dict[str, Any]:
         """Return the status once it is as wanted. timeout: seconds. Raises TimeoutError with the last one."""
         deadline = time.monotonic() + timeout
         while not until(status := self.status(video_id)):
@@ -132,7 +132,7 @@ class ServedSite:
             time.sleep(0.1)
         return status
 
-    def wait_encoded(self, video_id: str, timeout: float = 120) -> dict[str, Any]:
+    def wait_encoded(self, video_id: str, timeout: float = 300) -> dict[str, Any]:
         """Return the status once every rendition is encoded."""
         return self.wait(video_id, all_encoded, timeout)
 

@@ -62,7 +62,7 @@ async def test_what_a_killed_process_was_making_is_made_by_the_next(
 
     worker = subprocess.Popen([sys.executable, "-c", WORKER, str(site.folder), source.id], stdout=subprocess.PIPE)
     try:
-        for _ in range(600):
+        for _ in range(1200):
             if len(encoders := ffmpeg_of(worker)) == (1 if container == "mp4" else 2):
                 break
             await asyncio.sleep(0.05)

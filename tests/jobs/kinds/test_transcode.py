@@ -220,13 +220,13 @@ async def test_cancelling_the_job_kills_ffmpeg(site: Any, sample: SampleMaker, u
         source = await upload_to(runtime, sample(duration=60, width=854, height=480, audio=None))
         await runtime.engine.submit("ingest", source.id, {"source_id": source.id})
         assert (await runtime.engine.wait("ingest", source.id, 60)).state == "done"
-        for _ in range(400):
+        for _ in range(1200):
             if ffmpegs():
                 break
             await asyncio.sleep(0.05)
         assert len(ffmpegs()) == 1
         await runtime.engine.cancel("transcode", source.id)
-        for _ in range(100):
+        for _ in range(1200):
             if not ffmpegs():
                 break
             await asyncio.sleep(0.05)
