@@ -183,7 +183,9 @@ def test_bodies_that_are_no_json_object_are_refused_by_every_operation(
         path = path.replace("{videoId}", mine[discarded])
         path = re.sub(r"\{(\w+)\}", lambda found: mine[found[1]], path)
         answer = home.client.request(method, path, content=body, headers={"Content-Type": "application/json"})
-        assert answer.status_code in statuses, f"{method} {path}: {answer.status_code} {answer.text[:200]}"
+        # A beat has 64 KiB at most, and the longest of these bodies have more.
+        allowed = statuses | ({413} if path == "/watch" and len(body) > 64 << 10 else set())
+        assert answer.status_code in allowed, f"{method} {path}: {answer.status_code} {answer.text[:200]}"
         assert problem_of(answer)["title"]
         tried += 1
     assert tried >= 16
