@@ -64,6 +64,13 @@ async def test_an_access_token_is_as_good_as_its_key(ring: KeyRing, tokens: Toke
     await ring.close()
 
 
+async def test_every_access_token_is_another_one(ring: KeyRing, tokens: Tokens, secret: str) -> None:
+    first = await sign_in(ring, tokens, secret)
+    given = {first.access_token, (await sign_in(ring, tokens, secret)).access_token}
+    given.add((await refresh(ring, tokens, first.refresh_token)).access_token)
+    assert len(given) == 3, "within the same second too"
+
+
 async def test_nothing_that_is_given_out_is_stored(ring: KeyRing, tokens: Tokens, secret: str, database: Database) -> None:
     first = await sign_in(ring, tokens, secret)
     second = await refresh(ring, tokens, first.refresh_token)

@@ -16,6 +16,7 @@ import msgspec
 from reelkit.access.keys import ALPHABET, KeyRing, digest_of
 from reelkit.access.tokens import LIFETIME, Claims, Tokens
 from reelkit.catalog import refresh_tokens
+from reelkit.catalog.scope import Scope
 from reelkit.problems import InvalidApiKey, InvalidCredentials, Unauthorized
 
 __all__ = ["REFRESH_DAYS", "SignedIn", "refresh", "sign_in"]
@@ -44,7 +45,7 @@ async def sign_in(keys: KeyRing, tokens: Tokens, api_key: str) -> SignedIn:
     await refresh_tokens.begin(
         principal.scope, id=family, key_id=principal.key_id, digest=digest_of(secret), expires_at=_end()
     )
-    return _signed_in(tokens, Claims(principal.key_id, principal.project, principal.environment), secret)
+    return _signed_in(tokens, principal.key_id, principal.scope, secret)
 
 
 async def refresh(keys: KeyRing, tokens: Tokens, refresh_token: str) -> SignedIn:
@@ -63,10 +64,12 @@ async def refresh(keys: KeyRing, tokens: Tokens, refresh_token: str) -> SignedIn
     except Unauthorized as refused:
         await refresh_tokens.revoke(family)
         raise InvalidCredentials(name="", detail=refused.detail) from None
-    return _signed_in(tokens, Claims(found.key_id, found.project, found.environment), secret)
+    return _signed_in(tokens, found.key_id, found.scope, secret)
 
 
-def _signed_in(tokens: Tokens, claims: Claims, refresh_token: str) -> SignedIn:
+def _signed_in(tokens: Tokens, key_id: str, scope: Scope, refresh_token: str) -> SignedIn:
+    # By its id it is another one than that of the same second.
+    claims = Claims(key_id, scope.project, scope.environment, _random(8))
     return SignedIn(tokens.sign("access", claims), refresh_token, LIFETIME["access"])
 
 

@@ -28,7 +28,7 @@ REMEMBERED = 10_000
 
 
 class Claims(msgspec.Struct, frozen=True, array_like=True):
-    """What a token says. id: of the token, to count by; empty for an access token."""
+    """What a token says. id: of the token; of a session, to count by."""
 
     key_id: str
     project: str
