@@ -179,6 +179,11 @@ def test_a_token_opens_files_too(site: ServedSite, video: str) -> None:
     picture = httpx.get(found["thumbnail"])
     assert (picture.status_code, picture.headers["content-type"]) == (200, "image/jpeg")
     assert httpx.get(found["mp4"]).status_code == 404
+    unused = assets(site, video)["mp4"]
+    for _ in range(2):
+        looked = httpx.head(unused)
+        assert (looked.status_code, "location" in looked.headers) == (200, False)
+    assert httpx.get(unused).status_code == 302
     file = assets(site, video)["mp4"] + "?dl=1"
     sent_on = httpx.get(file)
     assert (sent_on.status_code, sent_on.headers["cache-control"]) == (302, "private, no-store")

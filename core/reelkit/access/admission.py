@@ -122,7 +122,12 @@ class Admission:
             if self._guarded and viewer.what is not None:
                 await self._ask(video, viewer, viewer.what, ANYBODY)
             return ANYBODY
-        found = await self._by_credentials(video, viewer, token)
+        try:
+            found = await self._by_credentials(video, viewer, token)
+        except Problem as problem:
+            if viewer.case.explains:
+                viewer.case.refused("credential", problem, problem.detail or problem.title)
+            raise
         if found.token_key is not None and video.public and self._open and viewer.what != "session":
             # It is not needed, so it stays good.
             found = msgspec.structs.replace(found, token_key=None)

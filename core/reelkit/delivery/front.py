@@ -21,7 +21,7 @@ from reelkit.delivery.library import Library
 from reelkit.delivery.private import not_shared, private
 from reelkit.delivery.segments import Piece, Segments
 from reelkit.delivery.texts import Texts
-from reelkit.delivery.viewers import What, viewer_of
+from reelkit.delivery.viewers import CASE, What, viewer_of
 from reelkit.interfaces.storage import NotStored, StorageError
 from reelkit.jobs.laziness import Attention
 from reelkit.problems import MethodNotAllowed, NotFound, NotReady, Problem, StorageFailing, UnrecognizedUrl
@@ -175,7 +175,8 @@ class Front:
         up = "../" * (rest.count("/") + 2)
         if found is None:
             await answer_json(scope, send, {"session_token": session})
-        elif rest == SOURCE:
+        elif rest == SOURCE and (scope["method"] != "HEAD" or CASE in scope):
+            # Not for HEAD: its answer would hand out a session, and the token stays good for the next one.
             await _elsewhere(scope, send, up + rest, session)
         else:
             folder = rest[: rest.rfind("/") + 1]
