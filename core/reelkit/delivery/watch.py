@@ -36,9 +36,9 @@ class WatchPages:
         self.assets = AssetFolder("reelkit", RUNTIME)
 
     def list(self, videos: tuple[WatchVideo, ...], page: int, total: int) -> Page:
-        """Return a page of the list. page: from 1; total: of all videos."""
+        """Return a page of the list. page: from 1; total: of all videos, also those that are not to be watched (yet)."""
         pages = max(1, -(-total // PAGE_SIZE))
-        return self.render("watch/list.html", videos=videos, page=page, pages=pages)
+        return self.render("watch/list.html", videos=videos, page=page, pages=pages, total=total)
 
     def watch(self, video: WatchVideo) -> Page:
         """Return the page of one video."""
