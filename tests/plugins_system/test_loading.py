@@ -33,6 +33,7 @@ def test_files_and_distributions_are_found(folder: Any, install: Callable[..., N
     }
     assert {report.name for report in plugins.report() if report.state == "disabled"} == {
         "ffmpeg",
+        "geoip",
         "local",
         "mediachrome",
         "s3",
@@ -236,4 +237,4 @@ def test_reelkits_own_plugins_fit_and_import_nothing_heavy(tmp_path: Any) -> Non
         "print([name for name in ('obstore', 'av', 'numpy', 'litestar', 'cyclopts', 'piccolo') if name in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert ran.stdout.splitlines() == ["ffmpeg local mediachrome s3 streamproxy local ffmpeg mediachrome", "[]"]
+    assert ran.stdout.splitlines() == ["ffmpeg geoip local mediachrome s3 streamproxy local ffmpeg mediachrome", "[]"]
