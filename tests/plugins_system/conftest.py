@@ -44,7 +44,9 @@ def register_player():
     return reelkit.Provides("mediachrome", Screen)
 """
 SETTINGS = '[use]\nstorage = "memory"\ntranscoder = "copier"\n'
-OFF = "".join(f"[plugins.{name}]\nenabled = false\n" for name in ("local", "s3", "ffmpeg", "geoip", "mediachrome", "streamproxy"))
+OFF = "".join(
+    f"[plugins.{name}]\nenabled = false\n" for name in ("local", "s3", "ffmpeg", "geoip", "mediachrome", "streamproxy")
+)
 
 
 class SiteFolder:
