@@ -353,3 +353,5 @@ def test_the_picture_of_a_live_stream_is_no_exception(site: ServedSite, keys: di
     for _ in range(2):
         assert WEB.head(address).status_code == 200
     assert (WEB.get(address).status_code, WEB.get(address).status_code) == (200, 404)
+    time.sleep(0.3)
+    assert address.split("/")[-3] not in site.log.read_text()

@@ -21,7 +21,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _SECRETS = re.compile(
     r"(^|&)((?:token|t|avh|key|api[-_]?key|session(?:[-_]?token)?|signature|sig|password)=)[^&]*", re.IGNORECASE
 )
-_TOKEN = re.compile(r"(^/vod/[^/]*/token/|^/upload-tokens/)[^/]+")
+_TOKEN = re.compile(r"(^/vod/[^/]*/token/|^/live/private/|^/upload-tokens/)[^/]+")
 _NOISY = ("dbos", "httpx", "httpcore", "asyncio", "granian.access")
 
 
@@ -32,8 +32,8 @@ def masked_query(query: str) -> str:
 
 
 def masked_path(path: str) -> str:
-    """Return a path without the token of a private video, and without an upload token."""
-    return _TOKEN.sub(r"\1***", path) if "token" in path else path
+    """Return a path without the token of a private video or live stream, and without an upload token."""
+    return _TOKEN.sub(r"\1***", path) if "token" in path or "/private/" in path else path
 
 
 def configure_logs(style: str | None = None, level: str | None = None) -> str:
