@@ -24,6 +24,7 @@ UNSCOPED = {
     "expiry": None,  # as `work`, for the job that expires
     "playback": {"playback", "logo"},
     "work": None,  # every function
+    "growing": {"finish_sound", "segments_of", "show_copy"},  # as `work`, for one job
     "keys": {"by_digest", "touch"},
     "projects": None,  # owners themselves
     "doomed": None,  # prefixes of storage, nobody's

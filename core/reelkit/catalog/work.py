@@ -13,7 +13,7 @@ from typing import Any
 from reelkit.catalog import doomed, renditions
 from reelkit.catalog.binding import transaction
 from reelkit.catalog.packing import pack
-from reelkit.catalog.renditions import DraftSegment, DraftSegmentRow, NewRendition, Rendition, RenditionRow, in_order
+from reelkit.catalog.renditions import DraftSegmentRow, NewRendition, Rendition, RenditionRow, in_order
 from reelkit.catalog.scope import unscoped
 from reelkit.catalog.sources import STALE, Source, SourceRow, SourceStatus, source_of
 from reelkit.catalog.summaries import Summary, SummaryRow, summary_of
@@ -27,19 +27,16 @@ __all__ = [
     "fail_rendition",
     "fail_source",
     "finish_draft",
-    "finish_sound",
     "ingesting",
     "plan",
     "progress",
-    "promise",
     "publish",
     "publish_images",
     "publish_source",
     "rendition",
+    "rendition_step",
     "renditions_of",
     "replace_file",
-    "segments_of",
-    "show_copy",
     "source",
     "start",
     "summary",
@@ -272,7 +269,7 @@ async def publish(
         **{column: value for column, value in given.items() if value is not None},
     }
     async with transaction():
-        if await _rendition_step(rendition_id, values):
+        if await rendition_step(rendition_id, values):
             return True
         present = await rendition(rendition_id)
         if present is not None and present.storage_key == storage_key:
@@ -283,7 +280,7 @@ async def publish(
 
 async def fail_rendition(rendition_id: str, reason: str) -> bool:
     """Note why a rendition could not be made; what is encoded stays encoded."""
-    return await _rendition_step(rendition_id, {RenditionRow.status: "failed", RenditionRow.failure: _sentence(reason)})
+    return await rendition_step(rendition_id, {RenditionRow.status: "failed", RenditionRow.failure: _sentence(reason)})
 
 
 async def add_draft_segment(rendition_id: str, number: int, duration: float, storage_key: str) -> bool:
@@ -294,7 +291,7 @@ async def add_draft_segment(rendition_id: str, number: int, duration: float, sto
             await _doom([storage_key])
             return False
         if row["status"] == "waiting":
-            await _rendition_step(rendition_id, {RenditionRow.status: "encoding"})
+            await rendition_step(rendition_id, {RenditionRow.status: "encoding"})
         added = unscoped(DraftSegmentRow).insert(
             id=f"{rendition_id}/{number}",
             project=row["project"],
@@ -308,61 +305,6 @@ async def add_draft_segment(rendition_id: str, number: int, duration: float, sto
         return True
 
 
-async def promise(rendition_id: str, *, index_key: str, codecs: str, bandwidth: int) -> bool:
-    """Tell players of all segments of a sound that is still made. False when it is gone, and the index doomed."""
-    values = {
-        RenditionRow.status: "encoding",
-        RenditionRow.index_key: index_key,
-        RenditionRow.codecs: codecs,
-        RenditionRow.bandwidth: bandwidth,
-        RenditionRow.average_bandwidth: bandwidth,
-    }
-    async with transaction():
-        promised = await _rendition_step(rendition_id, values)
-        if not promised:
-            await _doom([index_key])
-        return promised
-
-
-async def segments_of(rendition_id: str) -> tuple[DraftSegment, ...]:
-    """Return the segments of a draft, or of a sound that is still made, in order."""
-    query = unscoped(DraftSegmentRow).select().where(DraftSegmentRow.rendition_id == rendition_id)
-    rows = await query.order_by(DraftSegmentRow.number)
-    return tuple(DraftSegment(row["number"], row["duration"], row["storage_key"]) for row in rows)
-
-
-async def finish_sound(
-    rendition_id: str, *, storage_key: str, index_key: str, codecs: str, bandwidth: int, average_bandwidth: int
-) -> bool:
-    """Let one file take the place of the segments of a sound that is whole now; as `publish`, and these are doomed."""
-    async with transaction():
-        before = await rendition(rendition_id)
-        published = await publish(
-            rendition_id,
-            storage_key=storage_key,
-            index_key=index_key,
-            codecs=codecs,
-            bandwidth=bandwidth,
-            average_bandwidth=average_bandwidth,
-        )
-        if published and before is not None and before.status != "encoded":
-            await _doom([before.index_key, *(segment.storage_key for segment in await segments_of(rendition_id))])
-            await unscoped(DraftSegmentRow).delete().where(DraftSegmentRow.rendition_id == rendition_id)
-        return published
-
-
-async def show_copy(source_id: str) -> Rendition | None:
-    """Let the copied picture of a source play that waited for its sound, and return it; None when none waits."""
-    values = {RenditionRow.status: "encoded", RenditionRow.encoded_at: _now()}
-    changed = await (
-        unscoped(RenditionRow)
-        .update({**values, RenditionRow.progress: 1.0})
-        .where(RenditionRow.source_id == source_id, RenditionRow.kind == "copy", RenditionRow.status == "waiting")
-        .returning(RenditionRow.id)
-    )
-    return await rendition(changed[0]["id"]) if changed else None
-
-
 async def describe_draft(rendition_id: str, *, codecs: str, bandwidth: int, average_bandwidth: int) -> bool:
     """Note what a master playlist says of a draft, once its init segment tells. False when it is gone."""
     values = {
@@ -370,13 +312,13 @@ async def describe_draft(rendition_id: str, *, codecs: str, bandwidth: int, aver
         RenditionRow.bandwidth: bandwidth,
         RenditionRow.average_bandwidth: average_bandwidth,
     }
-    return await _rendition_step(rendition_id, values)
+    return await rendition_step(rendition_id, values)
 
 
 async def finish_draft(rendition_id: str) -> bool:
     """Note that a draft grows no more: its playlist ends."""
     values = {RenditionRow.status: "encoded", RenditionRow.progress: 1.0, RenditionRow.encoded_at: _now()}
-    return await _rendition_step(rendition_id, values)
+    return await rendition_step(rendition_id, values)
 
 
 async def _step(source_id: str, before: Sequence[SourceStatus], values: dict[Any, Any]) -> bool:
@@ -389,7 +331,8 @@ async def _step(source_id: str, before: Sequence[SourceStatus], values: dict[Any
     return bool(changed)
 
 
-async def _rendition_step(rendition_id: str, values: dict[Any, Any]) -> bool:
+async def rendition_step(rendition_id: str, values: dict[Any, Any]) -> bool:
+    """Change a rendition that is neither encoded nor failed. False for any other, and when it is gone."""
     changed = await (
         unscoped(RenditionRow)
         .update(values)

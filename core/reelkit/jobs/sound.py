@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import msgspec
 
-from reelkit.catalog import work
+from reelkit.catalog import growing, work
 from reelkit.catalog.renditions import Rendition
 from reelkit.catalog.sources import Source
 from reelkit.interfaces.event import RenditionEncoded, VideoPlayable
@@ -111,7 +111,7 @@ async def _show(runtime: Runtime, source: Source) -> None:
 
 async def _shown(happened: Noted, source: Source) -> None:
     """Let the copied picture play if it waits, in the open transaction, and tell."""
-    copy = await work.show_copy(source.id)
+    copy = await growing.show_copy(source.id)
     if copy is not None:
         await happened(VideoPlayable(**facts(source)))
         await happened(RenditionEncoded(**facts(source), encoding="hls", quality=copy.quality))
@@ -124,24 +124,24 @@ async def _make(
     stream = next(stream for stream in making.probe.audio if stream.number == rendition.track)
     task = SoundTask(making.path, making.probe, stream, _seconds(making, stream), folder)
     whole, run = folder / "whole.mp4", uuid4().hex[:8]
-    init, growing, index = b"", None, None
-    had = {segment.number for segment in await work.segments_of(rendition.id)}
+    init, cutter, index = b"", None, None
+    had = {segment.number for segment in await growing.segments_of(rendition.id)}
     async with aclosing(closable(making.transcoder.sound(task, tell))) as made:
         async for piece in made:
             data = await asyncio.to_thread(_take, piece, whole)
-            if growing is None or index is None:
+            if cutter is None or index is None:
                 init = data
                 index = await promised(init, task.duration)
-                growing = GrowingSound(await asyncio.to_thread(_on_clock, index, making.picture), init)
+                cutter = GrowingSound(await asyncio.to_thread(_on_clock, index, making.picture), init)
                 continue
-            for segment in await growing.add(data):
+            for segment in await cutter.add(data):
                 if segment.number in had:
                     heard.set()
                     continue
                 if not await _publish(making, rendition, index, segment, run):
                     return
                 heard.set()
-    if growing is None or not growing.complete:
+    if cutter is None or not cutter.complete:
         raise TranscodeFailed("The sound ended before its time; the file may be damaged.")
     await _finish(making, rendition, whole, run)
 
@@ -180,7 +180,9 @@ async def _publish(making: _Making, rendition: Rendition, index: MediaIndex, seg
     rate = round(len(segment.data) * 8 / max(segment.duration, 1.0) * 1.5)
     async with announcing(making.runtime) as happened:
         added = await work.add_draft_segment(rendition.id, segment.number, segment.duration, key)
-        added = await work.promise(rendition.id, index_key=promise, codecs=index.tracks[0].codecs, bandwidth=rate) and added
+        added = (
+            await growing.promise(rendition.id, index_key=promise, codecs=index.tracks[0].codecs, bandwidth=rate) and added
+        )
         if added:
             await _shown(happened, making.source)
     return added
@@ -194,7 +196,7 @@ async def _finish(making: _Making, rendition: Rendition, whole: Path, run: str) 
     file, saved = f"{rendition.prefix}{run}/file", f"{rendition.prefix}{run}/index"
     await store_file(making.runtime.storage, file, whole)
     await store_bytes(making.runtime.storage, saved, await asyncio.to_thread(index.to_bytes))
-    await work.finish_sound(
+    await growing.finish_sound(
         rendition.id,
         storage_key=file,
         index_key=saved,

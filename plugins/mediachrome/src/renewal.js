@@ -30,9 +30,9 @@ export function renew(hls, video, config, reload) {
     if (document.hidden || !hls.url) return later();
     scout = new Hls({ ...config, autoStartLoad: false });
     scout.on(Hls.Events.MANIFEST_PARSED, (_, { sessionData }) => {
-      const { levels } = scout;
+      const { levels, allAudioTracks } = scout;
       stop();
-      learn(levels);
+      learn(levels, allAudioTracks);
       if (sessionData?.[GROWING]) later();
     });
     scout.on(Hls.Events.ERROR, (_, { fatal }) => {
@@ -42,14 +42,14 @@ export function renew(hls, video, config, reload) {
     });
     scout.loadSource(hls.url);
   };
-  const learn = (found) => {
+  const learn = (found, sounds) => {
     if (!hls.levels.length) return;
     const known = new Map(hls.levels.map((level) => [level.uri, level]));
     const levels = found.map((level) => known.get(level.uri) ?? level);
-    if (hls.levels.every((level) => levels.includes(level))) {
-      if (levels.length > known.size) join(hls, levels);
-    } else {
-      // A draft has made way for renditions whose sound is apart: that needs other buffers.
+    const present = hls.levels.every((level) => levels.includes(level));
+    if (present && levels.length > known.size) join(hls, levels);
+    // A draft has made way for renditions whose sound is apart, which needs other buffers; or there are more languages.
+    if (!present || sounds.length > hls.allAudioTracks.length) {
       replaced = true;
       quiet();
     }

@@ -234,3 +234,19 @@ async def test_a_second_after_the_last_byte_there_is_something_to_watch_and_to_h
     # Three times the promise, as tests share the machine.
     assert took < 3
     print(f"playable after {took:.2f} s")
+
+
+async def test_on_an_object_store_it_is_the_same(
+    s3_site: Any, sample: SampleMaker, upload_to: Callable[[Runtime, Path], Awaitable[Source]], job: Begin, tmp_path: Path
+) -> None:
+    async with running(s3_site, load_plugins(s3_site, third_party=True), run_jobs=False) as runtime:
+        source = await upload_to(runtime, sample(duration=9, **PCM))
+        await ingest(runtime, job("ingest", source), {"source_id": source.id})
+        run = asyncio.create_task(sound(runtime, job("sound", source), {"source_id": source.id}))
+        watched = Watched(runtime, source)
+        while not (addresses := await watched.sounds()):
+            await asyncio.sleep(0.02)
+        early = await watched.whole(addresses[0])
+        await run
+        assert await watched.whole(addresses[0]) == early
+        assert len(loudness(early, tmp_path / "heard.mp4")) == 9
