@@ -6,10 +6,19 @@ import asyncio
 import random
 import threading
 import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
+import pytest
+from reelkit import OutboundFailed
+from reelkit_streamproxy.addresses import Address, parse_address
+from reelkit_streamproxy.connections import Connections
+from reelkit_streamproxy.joining import ROOM, Joining
+from reelkit_streamproxy.shared import WINDOW, Reader
+from reelkit_streamproxy.upstream import Body, Limits, Upstream
 
 SEGMENT = random.Random(3).randbytes(2_000_000)
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 2000000\r\n"
@@ -97,3 +106,66 @@ def test_what_is_for_one_session_is_not_given_to_others(proxied: Any) -> None:
     with ThreadPoolExecutor(4) as pool:
         answers = [answer.result() for answer in [pool.submit(proxied.get, url) for _ in range(4)]]
     assert len({answer.content for answer in answers}) == 4
+
+
+@asynccontextmanager
+async def asking(answer: bytes) -> AsyncIterator[Callable[[], Awaitable[Body]]]:
+    """Serve one answer here, and ask for it without a site."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(answer)
+                await writer.drain()
+        writer.close()
+
+    async def permit(address: Address) -> dict[str, str]:
+        return {}
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    address = parse_address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    connections = Connections(["127.0.0.1"], 2, 2)
+    upstream = Upstream(connections, Limits(idle=5, total=30, redirects=0, size=1 << 30))
+    yield lambda: upstream.open("GET", address, {}, {}, permit)
+    connections.close()
+    server.close()
+
+
+async def rest(source: Body | Reader) -> bytes:
+    pieces = []
+    while piece := await source.read():
+        pieces.append(bytes(piece))
+    return b"".join(pieces)
+
+
+async def test_of_an_endless_body_a_window_is_kept() -> None:
+    size = WINDOW + 4_000_000
+    body = random.Random(6).randbytes(size)
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n" % (size, body)
+    async with asking(chunked) as ask:
+        joining = Joining(largest=64 << 20)
+        _, slow = await joining.get("key", ask, None)
+        _, quick = await joining.get("key", ask, None)
+        first = await slow.read()
+        assert await rest(quick) == body
+        with pytest.raises(OutboundFailed, match="too far behind"):
+            await rest(slow)
+        assert body.startswith(bytes(first))
+        slow.close()
+        quick.close()
+        _, late = await joining.get("key", ask, None)
+        assert await rest(late) == body, "who comes later has the whole of it"
+        late.close()
+        assert joining._memory.room == ROOM and not joining._shared
+
+
+async def test_without_room_each_fetches_their_own() -> None:
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n" + bytes(20_000_000)
+    async with asking(whole) as ask:
+        joining = Joining(largest=32 << 20)
+        sources = [(await joining.get(f"key {number}", ask, None))[1] for number in range(5)]
+        assert [isinstance(source, Reader) for source in sources] == [True, True, True, False, False]
+        assert [len(await rest(source)) for source in sources] == [20_000_000] * 5
+        for source in sources:
+            source.close()
+        assert joining._memory.room == ROOM
