@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from valkey.asyncio import Valkey
-from valkey.exceptions import ValkeyError
+from valkey.exceptions import NoScriptError, ValkeyError
 
 from reelkit.problems import NotReady
 
@@ -39,7 +40,7 @@ class SharedCalls:
         self._clock = clock
         self._down_until = 0.0
         self._told_at = -TOLD_EVERY
-        self._scripts: dict[str, Any] = {}
+        self._digests: dict[str, str] = {}
         self.calls = 0
         """Sent to Valkey so far."""
 
@@ -56,14 +57,18 @@ class SharedCalls:
 
     async def call(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> list[Any] | None:
         """Run a Lua script and return what it answers; None when Valkey does not answer, which is told in the log."""
-        registered = self._scripts.get(script)
-        if registered is None:
-            registered = self._scripts[script] = self._client.register_script(script)
+        digest = self._digests.get(script)
+        if digest is None:
+            # Valkey's own name for a script.
+            digest = self._digests[script] = hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
         self.calls += 1
         try:
             # The client's own limit is for one read of the socket; a reply that trickles in would take longer.
             async with asyncio.timeout(2 * TIMEOUT):
-                found: list[Any] = await registered(keys=list(keys), args=list(arguments))
+                try:
+                    found: list[Any] = await self._client.evalsha(digest, len(keys), *keys, *arguments)
+                except NoScriptError:  # it is new to this Valkey, or was started again
+                    found = await self._client.eval(script, len(keys), *keys, *arguments)
                 return found
         except (ValkeyError, OSError, TimeoutError) as error:
             self._fail(error)
