@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from reelkit.access.keys import KeyRing, create_key
 from reelkit.access.principal import Principal
+from reelkit.access.signin import refresh, sign_in
 from reelkit.access.tokens import Claims, Tokens
 from reelkit.catalog import keys
 from reelkit.catalog.database import Database
@@ -177,6 +178,9 @@ async def test_the_public_key_of_the_site_looks_and_opens_sessions(database: Dat
     assert not any(found.may(what) for what in refused)
     token = {"x-session-token": tokens.sign("session", Claims("public", "default", "production", "se1"))}
     assert (await ring.authenticate(token)).tier == "public"
+    signed_in = await sign_in(ring, tokens, text)
+    again = await refresh(ring, tokens, signed_in.refresh_token)
+    assert (await ring.authenticate({"authorization": f"Bearer {again.access_token}"})).scopes == found.scopes
     await ring.close()
 
     off = KeyRing(database_site, tokens=tokens)
