@@ -20,9 +20,12 @@ from reelkit import hookspecs
 from reelkit.interfaces.captioner import CaptionRequest, WrittenCaptions
 from reelkit.interfaces.change import Change
 from reelkit.interfaces.event import VideoPlayable
+from reelkit.interfaces.storage import InvalidKey, KeyTaken, NotStored, Storage, StorageError, Stored
 from reelkit.interfaces.summarizer import SummaryRequest, Unprocessable
 from reelkit.plugins.checking import hook_arguments
 from reelkit.site import Network, Site
+from reelkit.testing.storage import StorageConformance
+from reelkit.testing.streams import MIB, content, joined, stream
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "plugins.md").read_text("utf-8")
 
@@ -62,6 +65,24 @@ async def test_the_captioner_of_the_page_writes(folder: Any, tmp_path: Path) -> 
         sound.writeframes(b"\x00\x20" * 16_000)
     asked = CaptionRequest(video_id="vi1", title="t", sound=tmp_path / "s.wav", duration=1.0)
     assert await writer.caption(asked) == WrittenCaptions(vtt="WEBVTT\n\n00:00.000 --> 00:01.000\n[loud]\n", language="en")
+
+
+async def test_the_smallest_storage_keeps_what_it_is_given() -> None:
+    shown: dict[str, Any] = {}
+    exec(block("plugins/memory.py"), shown)
+    storage = shown["register_storage"]().open()
+    assert isinstance(storage, Storage)
+    data = content(3 * MIB + 1)
+    assert await storage.put("p/a", stream(data)) == await storage.stat("p/a") == Stored("p/a", len(data))
+    assert await joined(storage.read("p/a", 5, 2 * MIB)) == data[5 : 2 * MIB]
+    for refused, key, size in ((KeyTaken, "p/a", None), (InvalidKey, "../a", None), (StorageError, "p/b", 1)):
+        with pytest.raises(refused):
+            await storage.put(key, stream(data), size)
+    await storage.delete("p/a")
+    with pytest.raises(NotStored):
+        await storage.stat("p/a")
+    compile(block("test_memory.py"), "test_memory.py", "exec")
+    assert "test_memory_stays_flat_however_long_the_stream" in vars(StorageConformance)
 
 
 async def test_a_change_is_refused_and_edited_as_it_is_shown() -> None:

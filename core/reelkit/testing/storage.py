@@ -1,7 +1,7 @@
 """The conformance suite of storages: inherit the class, give a fixture `storage`, and every promise is tested.
 
     class TestMine(StorageConformance):
-        @pytest.fixture
+        @pytest_asyncio.fixture
         async def storage(self, tmp_path):
             storage = MyStorage(tmp_path)
             yield storage
