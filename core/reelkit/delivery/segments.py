@@ -43,8 +43,11 @@ PLAN_BYTES = 16 << 20
 """Plans of segments that many watch at the same time."""
 AUDIO_GROUP = "audio"
 UNKNOWN_LANGUAGE = "und"
-HELD_SECONDS = 10.0
-"""How long a request waits for a segment that is not made yet; players give up after 20 s without a byte."""
+HELD_SECONDS = 15.0
+"""How long a request waits for a segment that is not made yet; players give up after 20 s without a byte, and ask again.
+
+Six times more they do: two minutes, in which the sound of two hours is made.
+"""
 HELD_STEP = 0.2
 MANIFEST = "public, max-age=1"
 """Renditions join it one by one."""

