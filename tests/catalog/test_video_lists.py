@@ -135,6 +135,33 @@ async def test_filters_by_several_labels_agree_however_they_are_found(
         assert await found(sort_by, tags=("two", "unheard of")) == []
 
 
+@pytest.mark.parametrize("few", [0, 5, 2000])
+async def test_texts_are_found_in_every_order_however_many_match(
+    database: Database, scope: Scope, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(video_pages, "SHORT", few)
+    monkeypatch.setattr(video_pages, "_counts", {})
+    for n in range(20):
+        described = "" if n % 2 else f"Über {n}"
+        await videos.create(scope, NewVideo(title=f"Été {n:02}", description=described, tags=("all",)))
+    await videos.create(Scope("other"), NewVideo(title="Été 99", description="Über 99"))
+
+    for sort_by in get_args(SortBy):
+        for wanted, numbers in (
+            (VideoFilter(title="ete 1"), range(10, 20)),
+            (VideoFilter(description="uber"), range(0, 20, 2)),
+            (VideoFilter(description="uber 1"), range(10, 20, 2)),
+            (VideoFilter(title="5", description=""), (5, 15)),
+            (VideoFilter(title="1", description="uber", tags=("all",)), (10, 12, 14, 16, 18)),
+            (VideoFilter(title="nothing"), ()),
+        ):
+            for order in get_args(Literal["asc", "desc"]):
+                expected = [f"Été {n:02}" for n in numbers][:: 1 if order == "asc" else -1]
+                found = [await videos.page(scope, wanted, sort_by, order, number, 3) for number in range(1, 6)]
+                assert [video.title for page in found for video in page.items] == expected, (sort_by, wanted, order)
+                assert {page.total for page in found} == {len(expected)}
+
+
 async def test_the_recordings_of_a_live_stream_are_found(database: Database, scope: Scope) -> None:
     await videos.create(scope, NewVideo(title="other"))
     recorded = await videos.create(scope, NewVideo(title="recorded", origin="live", live_stream_id="li1"))
