@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -79,6 +81,12 @@ async def test_chapters_turn_no_captions_on(dressed: tuple[ServedSite, str], vie
     site, video = dressed
     change = f"/videos/{video}/captions/fr"
     site.client.patch(change, json={"default": False})
+    deadline = time.monotonic() + 30
+    # What a process remembers of a video is up to 2 s old.
+    default = re.compile("TYPE=SUBTITLES.*DEFAULT=YES")
+    while default.search(httpx.get(f"{site.url}/vod/{video}/hls/manifest.m3u8").text):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.1)
     try:
         viewer = await viewers(f"{site.url}/embed/vod/{video}?muted", locale="en-GB")
         await viewer.ready()

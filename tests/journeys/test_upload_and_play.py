@@ -101,9 +101,9 @@ def test_what_cannot_be_copied_is_playable_as_a_draft_first(site: ServedSite, sa
     video = site.new_video()
     assert site.upload(video, source).status_code == 201
     arrived = time.monotonic()
-    site.wait(video, lambda status: bool(status["encoding"]["playable"]), timeout=20)
+    site.wait(video, lambda status: bool(status["encoding"]["playable"]))
     # The promise is 3 s; the bound is for a machine that is busy with other tests.
-    assert time.monotonic() - arrived < 10
+    assert time.monotonic() - arrived < 15
     site.wait_encoded(video)
     final = httpx.get(manifest(site, video)).text
     assert "RESOLUTION=640x360" in final and "/av/" not in final
