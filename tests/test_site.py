@@ -68,6 +68,15 @@ def test_a_setting_that_resembles_nothing_gets_the_list(folder: Path) -> None:
         ),
         ("[database]\nurl = 'mysql://x'", '2: "database.url" must start with "sqlite:" or "postgresql://"'),
         ("[site]\n\nbase_url = 'video.example.org'", '3: "site.base_url" must be a URL such as "https://video.example.org"'),
+        (
+            "[network]\nallow_private = [\"intranet\"]\ntrusted_proxies = ['x']",
+            "3: \"network.trusted_proxies\" is wrong: 'x' is no IP address and no network such as 203.0.113.0/24",
+        ),
+        (
+            "[network]\nallow_private = ['10.0.0.0/8']",
+            "2: \"network.allow_private\" is wrong: '10.0.0.0/8' is no host; write it as in a URL: intranet, 10.0.0.7, "
+            "127.0.0.1:9000, [::1]:8080",
+        ),
         ("[plugins]\ns3 = 'x'", '2: "plugins.s3" must be a table'),
         ("[site\n", "1: this is not TOML: expected ']' at the end of a table declaration"),
         ("[site]\nname = \n", "2: this is not TOML: invalid value"),

@@ -1,4 +1,4 @@
-"""What playback can be limited to: domains, countries and addresses, as people write them and as they are kept."""
+"""Hosts, domains, countries and addresses, as people write them in settings and as they are kept."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from ipaddress import ip_network
 
-__all__ = ["read_all", "read_country", "read_domain", "read_network"]
+__all__ = ["read_all", "read_country", "read_domain", "read_host", "read_network"]
 
 MOST = 50
 """Entries of one list."""
@@ -14,6 +14,8 @@ _DOMAIN = re.compile(
     r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*|\[[0-9a-f:.]{2,45}\])(:[1-9][0-9]{0,4})?",
     re.ASCII,
 )
+_HOST = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?|(?=.*:.*:)[0-9A-Fa-f:.]{2,45}", re.ASCII)
+"""The last choice is an IPv6 address without brackets."""
 _COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
 
@@ -48,6 +50,14 @@ def read_network(text: str) -> str:
         return str(ip_network(text.strip(), strict=False))
     except ValueError:
         raise ValueError(f"{text[:100]!r} is no IP address and no network such as 203.0.113.0/24") from None
+
+
+def read_host(text: str) -> str:
+    """Return a host as it stands in a URL, maybe with its port. Raises ValueError with a sentence for people."""
+    host = text.strip()
+    if _HOST.fullmatch(host) is None:
+        raise ValueError(f"{text[:100]!r} is no host; write it as in a URL: intranet, 10.0.0.7, 127.0.0.1:9000, [::1]:8080")
+    return host
 
 
 def read_all(read: Callable[[str], str], texts: Iterable[str]) -> tuple[str, ...]:

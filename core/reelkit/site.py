@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from reelkit.playback_rules import read_all, read_country, read_domain, read_network
+from reelkit.playback_rules import read_all, read_country, read_domain, read_host, read_network
 from reelkit.site_check import Faults, check
 from reelkit.site_file import Origins, SiteInvalid, read_settings
 
@@ -90,6 +90,7 @@ class Network(Section, frozen=True):
     """Addresses and networks of web servers in front of this one: what they say in X-Forwarded-For is believed."""
 
     def __post_init__(self) -> None:
+        read_all(read_host, self.allow_private)
         read_all(read_network, self.trusted_proxies)
 
 
@@ -158,7 +159,7 @@ class Jobs(Section, frozen=True):
     transcodes: Count = 1
     """Ladders encoded at once by one worker."""
     ladder: Literal["lazy", "at-once"] = "lazy"
-    """Of a picture that is copied, lazy makes 360p at once, and the other sizes when it is watched or nothing else is due."""
+    """Of a picture that is copied, lazy makes 360p at once, the other sizes when it is watched or nothing else is due."""
     lease_seconds: Seconds = 10.0
     """A worker silent for this long is taken for dead and its jobs are taken over."""
 

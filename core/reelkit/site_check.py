@@ -21,6 +21,7 @@ from msgspec.inspect import (
     VarTupleType,
     type_info,
 )
+from msgspec.structs import FieldInfo
 
 from reelkit.site_file import Origins, SettingPath
 
@@ -125,8 +126,21 @@ def _check_struct(kind: type[msgspec.Struct], value: Any, path: SettingPath, fau
     try:
         return kind(**found)
     except (TypeError, ValueError) as error:  # raised by a Struct's own __post_init__
-        faults.add(path, f"is wrong: {error}")
+        faults.add((*path, *_at_fault(kind, fields, found)), f"is wrong: {error}")
         return _FAILED
+
+
+def _at_fault(kind: type[msgspec.Struct], fields: dict[str, FieldInfo], found: dict[str, Any]) -> SettingPath:
+    """Return the name of the setting that a Struct refuses even when it is the only one, so that its line can be told."""
+    for name, field in fields.items():
+        if field.name in found:
+            try:
+                kind(**{field.name: found[field.name]})
+            except ValueError:
+                return (name,)
+            except TypeError:
+                continue  # it cannot be made without others
+    return ()
 
 
 def _check_leaf(kind: Any, value: Any, path: SettingPath, faults: Faults) -> Any:
