@@ -31,7 +31,7 @@ def test_every_default_that_the_skeleton_shows_is_the_default(site: Path) -> Non
     ]
     (site / "site.toml").write_text("\n".join(line for line in shown if not line.startswith("# ")))
     read, default = load_site(site, {}), Site(folder=site)
-    for section in ("database", "valkey", "use", "network", "limits", "videos", "sandbox", "jobs", "tiers"):
+    for section in ("database", "valkey", "use", "network", "playback", "limits", "videos", "sandbox", "jobs", "tiers"):
         assert getattr(read, section) == getattr(default, section)
     assert read.site.base_url == default.site.base_url
 
