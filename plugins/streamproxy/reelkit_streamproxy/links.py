@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import quote, unquote
 
 import msgspec
+
 from reelkit_streamproxy.addresses import Address, parse_address
 from reelkit_streamproxy.refusals import LinkExpired, LinkInvalid
 

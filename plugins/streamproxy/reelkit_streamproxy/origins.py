@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+
 from reelkit_streamproxy.addresses import Address
 from reelkit_streamproxy.patterns import host_of_pattern, segments_of
 from reelkit_streamproxy.refusals import OriginNotAllowed
