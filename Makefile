@@ -53,12 +53,12 @@ demo: $(VENV)/.run player ## Start a site, upload a video and play it (VIDEO=pat
 	@$(BIN)/python sites/demo/demo.py $(if $(VIDEO),--video "$(VIDEO)") $(if $(ONCE),--once) $(if $(PORT),--port $(PORT))
 
 lint: $(VENV)/.test ## Check style and types
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
 test: $(VENV)/.test player ## Run everything: lint, types, tests (ARGS="-k upload", WORKERS=4)
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --no-cache .
 	@$(BIN)/ruff format --check .
 	@# Types are checked beside the tests, which wait for other processes much of the time.
 	@$(BIN)/mypy >$(VENV)/types.log 2>&1 & types=$$!; \
