@@ -31,14 +31,31 @@ limit = 1000
 monthly_bytes = 20000
 """
 
+PLUGIN = """
+import reelkit
+from reelkit.interfaces.access import Caller
+
+@reelkit.hookimpl
+def authenticate(request):
+    print("STAFF", flush=True)
+    name = request.headers.get("x-staff")
+    if name == "broken":
+        raise RuntimeError("the directory does not answer")
+    if name:
+        return Caller(id=name, tier="public" if name == "guest" else "standard", scopes=("videos:read",))
+"""
+
 WEB = httpx.Client(timeout=30)
 """One for all: making each costs more than asking."""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
-    """A site that plays with a credential only."""
-    with served_site(tmp_path_factory.mktemp("site"), SETTINGS) as site:
+    """A site that plays with a credential only, with a plugin that knows staff."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "staff.py").write_text(PLUGIN)
+    with served_site(folder, SETTINGS) as site:
         yield site
 
 
@@ -355,3 +372,15 @@ def test_the_picture_of_a_live_stream_is_no_exception(site: ServedSite, keys: di
     assert (WEB.get(address).status_code, WEB.get(address).status_code) == (200, 404)
     time.sleep(0.3)
     assert address.split("/")[-3] not in site.log.read_text()
+
+
+def test_whom_a_plugin_knows_plays_and_it_is_asked_once(site: ServedSite, video: str) -> None:
+    manifest = f"{site.url}/vod/{video}/hls/manifest.m3u8"
+    before = site.log.read_text().count("STAFF")
+    found = everything_below(manifest, {"X-Staff": "ada"})
+    assert len(found) > 5 and set(found.values()) == {200}
+    assert site.log.read_text().count("STAFF") == before + 1
+    for name, expected in (("guest", 403), ("broken", 500), ("", 401)):
+        assert WEB.get(manifest, headers={"X-Staff": name}).status_code == expected
+    private = site.new_video("Hidden", public=False)
+    assert WEB.get(f"{site.url}/vod/{private}/hls/manifest.m3u8", headers={"X-Staff": "ada"}).status_code == 404

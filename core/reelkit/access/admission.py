@@ -181,8 +181,8 @@ class Admission:
         case = viewer.case
         grant, key = await self._session(video, viewer)
         token_key, token_principal = (None, None) if token is None else await self._token(video, viewer, token)
-        bearer, refused = await self._bearer(viewer)
         opened = grant is not None or token_key is not None
+        bearer, refused = await self._bearer(viewer, opened or self._open)
         if case.explains:
             case.passed("public", "The video is public." if video.public else "The video is private: it needs a token.")
             case.passed("playback", f"The site's playback is {self._settings.mode}.")
@@ -260,8 +260,11 @@ class Admission:
         case.passed("token", "It is good and was not used yet.")
         return key_id, principal
 
-    async def _bearer(self, viewer: Viewer) -> tuple[Principal | None, Unauthorized | None]:
-        """Return whom the credential of a header stands for, or that of the query; or how it was refused."""
+    async def _bearer(self, viewer: Viewer, enough: bool) -> tuple[Principal | None, Unauthorized | None]:
+        """Return whom the credential of a header stands for, or that of the query; or how it was refused.
+
+        enough: no plugin need be asked who else it may be, since they are let in without.
+        """
         refused: Unauthorized | None = None
         found: Principal | None = None
         given = [viewer.headers] if viewer.presents else []
@@ -278,7 +281,7 @@ class Admission:
             # One that may not stream is not made up for by another.
             if found is None or not principal.streaming:
                 found = principal
-        if found is None and self._known_elsewhere and not self._open:
+        if found is None and self._known_elsewhere and not enough:
             names = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in viewer.headers}
             request = SignIn(method=viewer.method, path=viewer.path, headers=names, client=viewer.client)
             found = await ask_authenticate(self._plugins, self._site, request)
