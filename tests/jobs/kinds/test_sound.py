@@ -22,7 +22,7 @@ from reelkit.jobs.ingest import ingest
 from reelkit.jobs.job import JobContext
 from reelkit.jobs.runtime import Runtime, running
 from reelkit.jobs.sound import sound, sound_failed
-from reelkit.jobs.transcode import transcode_failed
+from reelkit.jobs.transcode import transcode, transcode_failed
 from reelkit.operations.recovery import sweep
 from reelkit.plugins import load_plugins
 from reelkit.problems import NotReady
@@ -255,3 +255,33 @@ async def test_on_an_object_store_it_is_the_same(
         await run
         assert await watched.whole(addresses[0]) == early
         assert len(loudness(early, tmp_path / "heard.mp4")) == 9
+
+
+async def test_every_sound_of_a_source_that_is_encoded_is_listed(
+    runtime: Runtime, upload: Upload, job: Begin, sample: SampleMaker, tmp_path: Path, ffmpeg: Callable[..., None]
+) -> None:
+    two = sample(duration=4, audio_tracks=2)
+    tagged = ("-metadata:s:a:0", "language=ger", "-metadata:s:a:1", "language=fre", "-disposition:a:0", "0")
+    ffmpeg("-i", two, "-map", "0", "-c", "copy", *tagged, "-disposition:a:1", "default", tmp_path / "two.mkv")
+    source = await upload(tmp_path / "two.mkv")
+    await ingest(runtime, job("ingest", source), {"source_id": source.id})
+    await transcode(runtime, job("transcode", source), {"source_id": source.id})
+    watched = Watched(runtime, source)
+    master = await watched.manifest()
+    assert master is not None
+    # The one that the file says to play comes first.
+    assert re.findall(r'LANGUAGE="(\w+)",DEFAULT=(\w+)', master) == [("fr", "YES"), ("de", "NO")]
+    tones = [strongest(await watched.whole(address), tmp_path / "tone.mp4") for address in await watched.sounds()]
+    assert tones == pytest.approx([880, 440], abs=10)
+
+
+async def test_surround_is_heard_as_it_is_until_there_is_stereo_for_everybody(
+    runtime: Runtime, upload: Upload, job: Begin, sample: SampleMaker, tmp_path: Path, ffmpeg: Callable[..., None]
+) -> None:
+    ffmpeg("-i", sample(duration=4), "-c:v", "copy", "-c:a", "aac", "-ac", "6", tmp_path / "six.mp4")
+    source = await upload(tmp_path / "six.mp4")
+    await ingest(runtime, job("ingest", source), {"source_id": source.id})
+    watched = Watched(runtime, source)
+    assert re.findall(r'CHANNELS="(\d+)"', await watched.manifest() or "") == ["6"]
+    await sound(runtime, job("sound", source), {"source_id": source.id})
+    assert re.findall(r'CHANNELS="(\d+)"', await watched.manifest() or "") == ["2"]
