@@ -59,6 +59,12 @@ def test_a_setting_that_resembles_nothing_gets_the_list(folder: Path) -> None:
         ("[limits]\nsource_bytes = '30 GiB'", '2: "limits.source_bytes" must be a whole number of at least 1, not text'),
         ("[limits]\nsource_bytes = 0", '2: "limits.source_bytes" must be a whole number of at least 1'),
         ("[jobs]\nlease_seconds = true", '2: "jobs.lease_seconds" must be a number greater than 0, not true or false'),
+        ("[playback]\nmode = 'closed'", '2: "playback.mode" must be one of "open", "session"'),
+        (
+            "[playback]\nmode = 'session'\nallowed_countries = ['Germany']",
+            "3: \"playback.allowed_countries\" is wrong: 'Germany' is no country; write its two letters "
+            "of ISO 3166, for example DE",
+        ),
         ("[site]\nname = 5", '2: "site.name" must be "text in quotes", not a number'),
         ("site = 5", '1: "site" must be a table, not a number'),
         ("[tiers.gold]\nstreaming = 'yes'", '2: "tiers.gold.streaming" must be true or false, not text'),
