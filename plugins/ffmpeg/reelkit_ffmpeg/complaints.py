@@ -19,8 +19,8 @@ class Interrupted(RuntimeError):
 _KNOWN = (
     ("moov atom not found", "The file ends before its index; it was cut off, so it cannot be read."),
     ("Invalid data found when processing input", "The file is damaged, or it is not a video."),
-    ("no decoder found", "The video is in a codec that this site does not decode."),
-    ("Decoder not found", "The video is in a codec that this site does not decode."),
+    ("no decoder found", "The picture or the sound is in a codec that this site does not decode."),
+    ("Decoder not found", "The picture or the sound is in a codec that this site does not decode."),
     ("matches no streams", "The file has no picture that can be decoded."),
     ("Cannot allocate memory", "The video needs more memory than this site gives to one encode."),
     ("Error while filtering", "The picture could not be converted; the file may be damaged."),

@@ -285,3 +285,18 @@ async def test_surround_is_heard_as_it_is_until_there_is_stereo_for_everybody(
     assert re.findall(r'CHANNELS="(\d+)"', await watched.manifest() or "") == ["6"]
     await sound(runtime, job("sound", source), {"source_id": source.id})
     assert re.findall(r'CHANNELS="(\d+)"', await watched.manifest() or "") == ["2"]
+
+
+async def test_a_sound_that_nobody_decodes_is_told_and_does_not_hold_up_the_picture(
+    runtime: Runtime, upload: Upload, job: Begin, sample: SampleMaker, tmp_path: Path
+) -> None:
+    strange = tmp_path / "strange.mov"
+    strange.write_bytes(sample(duration=3, **PCM).read_bytes().replace(b"sowt", b"zzzz"))
+    source = await upload(strange)
+    await ingest(runtime, job("ingest", source), {"source_id": source.id})
+    await sound(runtime, job("sound", source), {"source_id": source.id})
+    watched = Watched(runtime, source)
+    assert (await watched.view()).playable
+    assert await watched.sounds() == []
+    [made] = [one for one in await work.renditions_of(source.id) if one.kind == "audio"]
+    assert (made.status, made.failure) == ("failed", "The picture or the sound is in a codec that this site does not decode.")
