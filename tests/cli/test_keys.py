@@ -29,6 +29,15 @@ def test_a_key_as_json_has_everything(run: Any, site: Path) -> None:
     assert made["expires_at"] > made["created_at"]
 
 
+def test_a_scope_that_opens_nothing_is_told(run: Any, site: Path) -> None:
+    odd = run("keys", "create", "--site", site, "--name", "x", "--scope", "video:read", "--scope", "players:*")
+    assert odd.returncode == 0
+    assert 'nothing of reelkit\'s own is about "video". Did you mean "videos"?' in odd.stderr
+    refused = run("keys", "create", "--site", site, "--name", "x", "--scope", "videos")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("reelkit: 'videos' is no scope. Write OBJECT:read or OBJECT:write")
+
+
 def test_keys_are_listed_without_themselves_and_revoked(run: Any, site: Path) -> None:
     key = run("keys", "create", "--site", site, "--name", "one").stdout.strip()
     other = json.loads(run("keys", "create", "--site", site, "--name", "two", "--environment", "sandbox", "--json").stdout)

@@ -21,7 +21,7 @@ from difflib import get_close_matches
 from reelkit.access.credentials import Headers, credential_of
 from reelkit.access.principal import Principal
 from reelkit.access.remembered import Remembered
-from reelkit.access.scopes import PUBLIC, session_scopes
+from reelkit.access.scopes import PUBLIC, session_scopes, well_formed
 from reelkit.access.tokens import Tokens
 from reelkit.catalog import keys, projects
 from reelkit.catalog.keys import ApiKey
@@ -80,14 +80,14 @@ async def create_key(
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its secret, which is nowhere else from now on.
 
-    Raises ValueError, with a sentence for people, for an unknown tier, an empty or overlong name, or an expiry that has
-    passed or has no time zone.
+    Raises ValueError, with a sentence for people, for an unknown tier, an empty or overlong name, a scope that is none,
+    or an expiry that has passed or has no time zone.
     """
     check_tier(site, tier)
     if not 1 <= len(name) <= 100 or not storable(name):
         raise ValueError("The name of a key has 1 to 100 characters.")
-    if not all(what and storable(what) for what in scopes):
-        raise ValueError("A scope is a word such as `videos:write`.")
+    if (odd := next((what for what in scopes if not well_formed(what)), None)) is not None:
+        raise ValueError(f"{odd[:100]!r} is no scope. Write OBJECT:read or OBJECT:write, with * on either side, or * alone.")
     if expires_at is not None and (expires_at.tzinfo is None or expires_at <= datetime.now(UTC)):
         raise ValueError("The expiry of a key is a time to come, with its time zone.")
     secret = new_secret(scope.environment)

@@ -7,9 +7,16 @@ is said below is let through for a session token.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
-__all__ = ["PUBLIC", "SESSION", "grants", "needed", "session_scopes"]
+__all__ = ["OBJECTS", "PUBLIC", "SESSION", "grants", "needed", "session_scopes", "well_formed"]
+
+OBJECTS = (
+    *("access-requests", "api", "data", "live-streams", "players", "sessions"),
+    *("summaries", "upload-tokens", "videos", "watermarks", "webhooks"),
+)
+"""What reelkit's own operations are about; plugins' routes may be about other things."""
 
 SESSION = ("videos:read", "players:read", "watermarks:read", "summaries:read", "data:read", "api:read")
 """What a session token may do, as far as its key may: read and play. Not among it: whatever shows a secret (stream keys,
@@ -31,6 +38,11 @@ def needed(method: str, path: str) -> str:
     """Return what a request needs, e.g. `videos:read` for GET /videos/vi123/status."""
     first = path.strip("/").partition("/")[0]
     return f"{_PART_OF.get(first, first)}:{'read' if method in ('GET', 'HEAD', 'OPTIONS') else 'write'}"
+
+
+def well_formed(scope: str) -> bool:
+    """Tell whether a word can be granted at all: `videos:read`, `videos:*`, `*:read`, `*`."""
+    return re.fullmatch(r"\*|(\*|[A-Za-z0-9._-]{1,64}):(\*|read|write)", scope, re.ASCII) is not None
 
 
 @lru_cache(4096)

@@ -62,7 +62,7 @@ class Changing:
                 wanted = "nothing, for a removal" if given is None else "the fields to set, as a dict"
                 raise TypeError(f"before_change must return {wanted}, not {type(answer).__name__}")
             known = [field.encode_name for field in msgspec.structs.fields(type(given))]
-            if odd := next((name for name in answer if name not in known), None):
+            if (odd := next((name for name in answer if name not in known), None)) is not None:
                 has = f"It has: {', '.join(known)}."
                 raise TypeError(f'before_change set "{odd}", which is no field.{did_you_mean(str(odd), known)} {has}')
             after = {**(seen.after or {}), **answer}

@@ -14,12 +14,14 @@ from cyclopts import Parameter
 
 from reelkit.access.keys import PUBLIC_ID, check_tier, create_key, digest_of
 from reelkit.access.metering import month_of
+from reelkit.access.scopes import OBJECTS
 from reelkit.catalog import keys, projects, usage
 from reelkit.catalog.keys import ApiKey
 from reelkit.catalog.scope import Scope
 from reelkit.cli.database import opened
 from reelkit.cli.failure import CommandFailed
 from reelkit.cli.options import JsonOption, SiteOption, open_site, print_json, print_table
+from reelkit.site_check import did_you_mean
 
 __all__ = ["EnvironmentOption", "ProjectOption", "TierOption", "create", "list_keys", "owner_of", "revoke", "tier", "used"]
 
@@ -92,6 +94,10 @@ async def create(
             made, secret = await create_key(loaded, scope, name, tier=tier, scopes=scopes, expires_at=until)
         except ValueError as error:
             raise CommandFailed(str(error)) from None
+    for thing in dict.fromkeys(what.partition(":")[0] for what in scopes):
+        if thing not in ("*", *OBJECTS):
+            meant = did_you_mean(thing, OBJECTS) or f" Known: {', '.join(OBJECTS)}."
+            sys.stderr.write(f'reelkit: nothing of reelkit\'s own is about "{thing}".{meant}\n')
     if json:
         print_json(_line(made, secret))
         return
