@@ -299,4 +299,7 @@ async def test_a_sound_that_nobody_decodes_is_told_and_does_not_hold_up_the_pict
     assert (await watched.view()).playable
     assert await watched.sounds() == []
     [made] = [one for one in await work.renditions_of(source.id) if one.kind == "audio"]
-    assert (made.status, made.failure) == ("failed", "The picture or the sound is in a codec that this site does not decode.")
+    assert (made.status, made.failure) == (
+        "failed",
+        "The picture or the sound is in a codec that this site does not decode.",
+    )
