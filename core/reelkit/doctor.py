@@ -84,6 +84,7 @@ async def examine(site: Site) -> list[Finding]:
 def _mend(name: str) -> str:
     return {
         "database": "Check [database] url in site.toml, and that the server is up.",
+        "disk": "Let this user write to data/ of the site: chown, chmod, or mount the disk for writing.",
         "storage": "Check the storage's section in site.toml; see: reelkit plugins check",
         "valkey": "Check [valkey] url in site.toml, and that the server is up.",
         "ffmpeg": "Unset IMAGEIO_FFMPEG_EXE, or point it at an ffmpeg that runs."
