@@ -129,7 +129,8 @@ async def test_a_killed_process_neither_loses_an_event_nor_invents_one(
     if moment == "while plugins are told":
         (site.folder / "die").touch()
 
-    killed = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", CHILD, str(site.folder), moment], check=False)
+    command = [sys.executable, "-c", CHILD, str(site.folder), moment]
+    killed = await asyncio.to_thread(subprocess.run, command, check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL
 
     async with running(site, load_plugins(site)) as runtime:
@@ -181,6 +182,26 @@ async def test_an_event_that_another_process_is_telling_is_left_to_it(site: Site
         await asyncio.sleep(0.25)
         await asyncio.gather(tell_what_is_left(runtime), tell_what_is_left(runtime))
         assert told(site) == ["VideoCreated"]
+
+
+async def test_a_worker_tells_what_another_process_left(site: Site) -> None:
+    async with running(site, load_plugins(site), run_jobs=False) as runtime:
+        async with noting(runtime) as happened:
+            await happened(VideoCreated(**facts(await videos.create(SCOPE, NewVideo(title="t")))))
+        past = {untold.UntoldRow.taken_at: datetime.now(UTC) - timedelta(minutes=2)}
+        await scoped(untold.UntoldRow, SCOPE).update(past).where(untold.UntoldRow.id == happened.events[0].id)
+    (site.folder / "site.toml").touch()
+    command = [sys.executable, "-m", "reelkit", "worker", "--site", str(site.folder)]
+    worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(300):
+            if told(site):
+                break
+            await asyncio.sleep(0.1)
+    finally:
+        worker.terminate()
+        said, _ = worker.communicate(timeout=20)
+    assert told(site) == ["VideoCreated"], said.decode()
 
 
 async def test_an_event_of_a_version_that_knew_others_is_let_go(site: Site) -> None:

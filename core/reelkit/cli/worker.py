@@ -10,9 +10,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from reelkit.api import parts_mending
 from reelkit.cli.options import SiteOption, open_site
 from reelkit.jobs.runtime import running
 from reelkit.operations.logs import configure_logs
+from reelkit.operations.recovery import EVERY, recover
 from reelkit.plugins import NO_PLUGINS, load_plugins
 
 __all__ = ["worker"]
@@ -39,6 +41,9 @@ async def worker(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with running(loaded, load_plugins(loaded)) as runtime:
+        # On an embedded site whoever runs the jobs is the only one that does what is due.
+        runtime.engine.schedule("reelkit.recover", EVERY, lambda: recover(runtime))
+        runtime.engine.schedule("reelkit.parts", parts_mending.EVERY, lambda: parts_mending.mend_uploads(runtime))
         sys.stdout.write(f"reelkit works for {loaded.site.name} ({loaded.folder}), jobs on {runtime.database.kind}\n")
         sys.stdout.flush()
         await stop.wait()
