@@ -82,3 +82,22 @@ def run(folder: Path, cache: Path) -> Iterator[Row]:
             manifest, segment = (max(column) for column in zip(*taken, strict=True))
             name = f"{minutes} min: last byte → first segment (manifest {manifest:.3f} s)"
             yield Row(topic="first play", name=name, figure=segment, unit="s", limit="≤ 1", beside=beside)
+        yield uncompressed_sound(instance, folder, looped(cache, 10))
+
+
+def uncompressed_sound(instance: Instance, folder: Path, file: Path) -> Row:
+    """Measure a picture that is copied beside a sound that no browser plays; beside it encoding all of the sound."""
+    camera = folder / "camera.mov"
+    ffmpeg("-i", file, "-c:v", "copy", "-c:a", "pcm_s16le", camera)
+    start = time.perf_counter()
+    ffmpeg("-i", camera, "-vn", "-c:a", "aac", folder / "sound.mp4")
+    whole = time.perf_counter() - start
+    taken = []
+    for _ in range(3):
+        taken.append(upload_and_play(instance, camera))
+        # Until the server is idle again.
+        time.sleep(3 * whole)
+    manifest, segment = (max(column) for column in zip(*taken, strict=True))
+    beside = f"ffmpeg's AAC of the whole sound {whole:.2f} s"
+    name = f"10 min with PCM sound: last byte → first segment (manifest {manifest:.3f} s)"
+    return Row(topic="first play", name=name, figure=segment, unit="s", limit="≤ 1", beside=beside)

@@ -50,7 +50,8 @@ def job_kinds(site: Site, runtime: Callable[[], Runtime]) -> dict[str, JobKind]:
         "summary": kind(summary, summary_failed, 2),
         "captions": kind(captions, captions_failed, 1),
         "draft": kind(draft, draft_failed, 2),
-        "sound": kind(sound, sound_failed, 2),
+        # A picture waits for its first seconds only: many that share the processors are heard before one that has its turn.
+        "sound": kind(sound, sound_failed, 8),
         "transcode": kind(transcode, transcode_failed, site.jobs.transcodes),
         # Waiting for others, all of it: those that are silent must not hold up the rest.
         "webhook": kind(deliver, delivery_failed, 100),
