@@ -157,6 +157,11 @@ def test_check_tells_an_author_once_what_a_start_would_stumble_over(
     assert printed.endswith("1 to mend.\n")
 
 
+def test_a_part_that_is_switched_off_is_no_unknown_one(checked: Callable[[str, str], str]) -> None:
+    printed = checked("@reelkit.hookimpl\ndef register_routes(): return []\n", "[plugins.local]\nenabled = false\n")
+    assert 'the storage "local" is switched off by [plugins.local] enabled' in printed
+
+
 def test_check_says_what_an_idle_plugin_lacks(checked: Callable[[str, str], str]) -> None:
     code = "import msgspec\nclass Settings(msgspec.Struct):\n    word: str\n"
     printed = checked(f"{code}@reelkit.hookimpl\ndef register_routes(settings): return []\n", "")

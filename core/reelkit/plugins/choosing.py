@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -31,9 +31,17 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 def choose(
-    site: Site, part: str, offers: Sequence[tuple[Plugin, Provides[Any]]], idle: Sequence[Plugin], third_party: bool
+    site: Site,
+    part: str,
+    offers: Sequence[tuple[Plugin, Provides[Any]]],
+    idle: Sequence[Plugin],
+    third_party: bool,
+    off: Collection[str] = (),
 ) -> Choice:
-    """Return who plays a part. idle: plugins that might offer it but lack settings. Raises PluginRefused."""
+    """Return who plays a part. idle: plugins that might offer it but lack settings; off: that are switched off.
+
+    Raises PluginRefused.
+    """
     by_name: dict[str, tuple[Plugin, Provides[Any]]] = {}
     for plugin, offer in offers:
         if offer.name in by_name:
@@ -57,6 +65,8 @@ def choose(
     if lacking := next((plugin for plugin in idle if plugin.name == wanted), None):
         raise PluginRefused(lacking.missing)
     fault = _unknown(site, part, wanted, [*by_name, *(plugin.name for plugin in idle)], third_party)
+    if wanted in off:
+        fault = f'{site.origins.where(("use", part))}: the {part} "{wanted}" is switched off by [plugins.{wanted}] enabled'
     if fallback is not None:
         return msgspec.structs.replace(fallback, warning=f'{fault} Meanwhile "{default}" plays.')
     raise PluginRefused([fault])

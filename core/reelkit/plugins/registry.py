@@ -323,7 +323,8 @@ class Plugins:
             plugin.provides.append(f"{part} {value.name}")
             offers.append((plugin, value))
         idle = [plugin for plugin in self._plugins.values() if plugin.missing and hook in plugin.hooks]
-        return choose(self.site, part, offers, idle, self.third_party)
+        off = {found.name for found, _ in self._disabled}
+        return choose(self.site, part, offers, idle, self.third_party, off)
 
     def _open(self, part: str, kind: type[T]) -> T:
         if part not in self._opened:
