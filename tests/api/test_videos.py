@@ -103,7 +103,8 @@ def test_every_fault_is_told_by_name(site: ServedSite) -> None:
 
 @pytest.mark.parametrize("name", ["tags", "metadata", "transcriptSummaryAttributes"])
 def test_what_should_be_an_array_is_said_in_the_words_of_the_contract(name: str, site: ServedSite) -> None:
-    for given in ("x", {}, 5):
+    values: tuple[object, ...] = ("x", {}, 5)
+    for given in values:
         found = problem(site.client.post("/videos", json={"title": "t", name: given}), 400, "invalid-attribute")
         assert (found["title"], found["name"]) == ("This attribute must be an array.", name)
 
