@@ -152,6 +152,7 @@ def test_media_is_only_read(urls: dict[str, str]) -> None:
     for method in ("POST", "PUT", "DELETE", "PATCH"):
         answer = httpx.request(method, urls["manifest"])
         assert (answer.status_code, answer.json()["status"]) == (405, 405)
+        assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
 
 
 def test_a_private_video_is_as_if_it_were_not_there(site: ServedSite, source: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from typing import ClassVar
 
 import structlog
 
@@ -52,6 +53,12 @@ _WATCHED: dict[str, What] = {
 """Routes that lead to pictures and sound; what they lead to is not asked about again."""
 
 
+class _OnlyRead(MethodNotAllowed):
+    """Media is not changed at its addresses."""
+
+    headers: ClassVar = {"allow": "GET, HEAD, OPTIONS"}
+
+
 class Front:
     """Serves /vod/…; all else is for the application behind it, which also answers until `open` was called."""
 
@@ -88,7 +95,7 @@ class Front:
         route, find = (rest, _nothing) if opens else self._route(rest, scope["query_string"])
         scope[ROUTE] = f"/vod/{{videoId}}/{'' if token is None else 'token/{token}/'}{route}"
         if scope["method"] not in ("GET", "HEAD"):
-            raise MethodNotAllowed
+            raise _OnlyRead
         try:
             view = await library.view(video_id)
             if view is None:
