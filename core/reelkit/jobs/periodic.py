@@ -35,8 +35,10 @@ class Periodic:
         while True:
             try:
                 if await asyncio.to_thread(self._ledger.due, name, every_seconds):
-                    # Cut off in time, since the next run may be another process's.
-                    await asyncio.wait_for(work(), every_seconds)
+                    # Cut off in time, since the next run may be another process's. Not by wait_for: that of Python 3.11
+                    # loses a cancellation that comes as the work ends, and stop() would wait for ever.
+                    async with asyncio.timeout(every_seconds):
+                        await work()
             except Exception:
                 log.exception("Periodic work %s", name)
             await asyncio.sleep(min(every_seconds / 4, 600.0))
