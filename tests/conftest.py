@@ -15,6 +15,7 @@ A cheap test starts no server of its own (1.5 s of CPU) and makes no media anew:
 from __future__ import annotations
 
 import httpx
+import hypothesis
 import pytest
 
 pytest_plugins = ["reelkit.testing.fixtures", "reelkit.testing.databases"]
@@ -53,7 +54,10 @@ LONGEST = (
 
 
 def pytest_configure() -> None:
-    """Give every request of a test a minute: the 5 s that httpx gives pass on a machine that is busy with other tests."""
+    """Have nothing fail because the machine is busy with other tests: not requests after 5 s, nor slow examples."""
+    slow = hypothesis.HealthCheck.too_slow
+    hypothesis.settings.register_profile("reelkit", deadline=None, suppress_health_check=[slow])
+    hypothesis.settings.load_profile("reelkit")
     patience = httpx._config.DEFAULT_TIMEOUT_CONFIG
     patience.connect = patience.read = patience.write = patience.pool = 60.0
 

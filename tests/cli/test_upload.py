@@ -178,6 +178,7 @@ def test_a_long_film_goes_on_where_another_run_was_stopped(run: Any, served: Ser
             assert first.poll() is None
         first.send_signal(signal.SIGINT)
         said = first.stderr.read() if first.stderr else ""
+    assert "Go on with: " in said, said
     assert shlex.split(said.strip().rpartition("Go on with: ")[2]) == [
         *("reelkit", "upload", str(long_film), "--video", id, "--url", served.url)
     ]

@@ -269,7 +269,7 @@ def run_s3(folder: Path) -> Iterator[S3Server]:
             **{f"{name}.port.grpc": str(grpc[name]) for name in names},
         }
         (folder / "data").mkdir(exist_ok=True)
-        command = [str(binary), "mini", *(f"-{name}={value}" for name, value in options.items())]
+        command = [str(binary), f"-logdir={folder}", "mini", *(f"-{name}={value}" for name, value in options.items())]
         endpoint, filer = f"http://127.0.0.1:{port['s3']}", f"http://127.0.0.1:{port['filer']}"
         answers = answers_http(port["s3"], "/healthz")
 
