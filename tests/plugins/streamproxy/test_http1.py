@@ -6,6 +6,7 @@ import asyncio
 import random
 import ssl
 import subprocess
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reelkit_streamproxy.addresses import parse_address
 from reelkit_streamproxy.connections import Connections
-from reelkit_streamproxy.http1 import Broken, _Chunks, read_head
+from reelkit_streamproxy.http1 import Broken, Silent, _Chunks, read_head
 
 BODY = random.Random(5).randbytes(3_000_000)
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
@@ -155,6 +156,40 @@ def test_a_host_that_hangs_up_is_connected_to_again(run: Any) -> None:
 
     # The first one was gone; the second one went while it was being asked.
     assert run(visits()) == 3
+
+
+def test_many_blanks_in_a_header_take_no_time() -> None:
+    blanks = b" " * 30_000
+    started = time.perf_counter()
+    with suppress(Broken):
+        read_head(b"HTTP/1.1 200 OK\r\nA:" + blanks + b"\x01", "GET")
+    head = read_head(b"HTTP/1.1 200 OK\r\nA:" + blanks + b"x" + blanks + b"y \t", "GET")
+    assert head.headers["a"] == f"x{blanks.decode()}y" and time.perf_counter() - started < 1
+
+
+def test_a_trailer_that_does_not_end_is_given_up(run: Any) -> None:
+    with pytest.raises(Broken, match="ends with more"):
+        _Chunks().decode(b"0\r\n" + b"a: b\r\n" * 6000)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+            while not writer.is_closing():
+                writer.write(b"a: b\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+
+    async def ask() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        connections = Connections([f"origin.test:{port}"], 2, 2, resolve=here)
+        connection, _ = await connections.ask("GET", parse_address(f"http://origin.test:{port}/"), {})
+        with pytest.raises(Silent):
+            await asyncio.wait_for(connection.read(0.2), 2)
+        connection.close()
+        server.close()
+
+    run(ask())
 
 
 @given(st.binary(max_size=300))
