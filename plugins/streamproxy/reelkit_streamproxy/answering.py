@@ -19,7 +19,7 @@ from reelkit_streamproxy.freshness import fresh_for
 from reelkit_streamproxy.linking import Linker
 from reelkit_streamproxy.links import Link
 from reelkit_streamproxy.origin_health import reason_of
-from reelkit_streamproxy.passing import passed_on, unpacked
+from reelkit_streamproxy.passing import GUARDS, passed_on, unpacked
 from reelkit_streamproxy.proxy import Proxy
 from reelkit_streamproxy.ranges import answer_kept
 from reelkit_streamproxy.sending import CutOff, Receive, Scope, Send, send_bytes, stream
@@ -184,7 +184,7 @@ class Answering:
         headers = [
             (b"content-type", PLAYLIST_TYPES.get(kind, content_type).encode()),
             (b"cache-control", b"private, no-store"),
-            (b"x-content-type-options", b"nosniff"),
+            *GUARDS,
         ]
         await send_bytes(self._scope, send, 200, headers, text)
 
@@ -264,6 +264,8 @@ class Answering:
         size = sum(map(len, pieces))
         if cache is None or not seconds or not size or size > self._proxy.settings.cache_entry_bytes:
             return
+        if self._guarded and body.address != self._link.address:
+            return  # plugins would not be asked again about where it redirects to
         content_type = body.headers.get("content-type", "").partition(";")[0].strip().lower()
         packed = body.headers.get("content-encoding", "identity").lower() != "identity"
         start = b"".join(pieces) if len(pieces[0]) < ENOUGH else pieces[0]

@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from reelkit_streamproxy.faults import AnswerRefused
 from reelkit_streamproxy.freshness import told_to_browsers
 
-__all__ = ["TypeList", "passed_on", "unpacked"]
+__all__ = ["GUARDS", "TypeList", "passed_on", "unpacked"]
 
 _PASSED_ON = ("content-range", "accept-ranges", "etag", "last-modified", "content-encoding")
-_GUARDS = (
+GUARDS = (
     (b"x-content-type-options", b"nosniff"),
     # Whatever an origin sends, opened on its own it is no page of this site.
     (b"content-security-policy", b"sandbox; default-src 'none'"),
 )
+"""Of everything that comes from an origin, also of manifests: what is XML may hold a page with scripts."""
 
 
 class TypeList:
@@ -40,7 +41,7 @@ def passed_on(headers: Mapping[str, str], content_type: str) -> list[tuple[bytes
     found = [(name.encode(), headers[name].encode("latin-1")) for name in _PASSED_ON if name in headers]
     found.append((b"content-type", content_type.encode()))
     found.append((b"cache-control", told_to_browsers(headers).encode()))
-    found += _GUARDS
+    found += GUARDS
     return found
 
 

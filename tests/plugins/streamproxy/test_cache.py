@@ -90,6 +90,15 @@ def test_what_may_not_be_kept_is_not(proxied: Any, name: str, headers: list[str]
         assert proxied.origin.count(f"/{name}") == asked
 
 
+def test_what_came_by_a_redirect_is_not_kept_where_a_plugin_decides(proxied: Any) -> None:
+    there = proxied.other.serves("/allowed/moved.m4s", BODY, VIDEO, "Cache-Control: max-age=100")
+    url = proxied.origin.serves("/moved.m4s", b"", f"Location: {there}", status=302)
+    for _ in range(2):
+        assert proxied.get(url).content == BODY
+        time.sleep(0.2)
+    assert proxied.other.count("/allowed/moved.m4s") == 2
+
+
 def test_a_body_that_broke_off_is_not_kept(proxied: Any) -> None:
     async def breaks(asked: Any, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\nContent-Length: 9000\r\n\r\n" + b"x" * 5000)

@@ -85,6 +85,13 @@ def test_head_tells_what_get_would_without_the_bytes(proxied: Any) -> None:
     assert head.headers["content-length"] == whole.headers["content-length"] == str(len(whole.content))
 
 
+def test_no_manifest_is_a_page_of_this_site(proxied: Any) -> None:
+    page = b'<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><x:script xmlns:x="http://www.w3.org/1999/xhtml">alert(1)</x:script></MPD>'
+    answer = proxied.get(proxied.origin.serves("/page.mpd", page, "Content-Type: application/dash+xml"))
+    assert answer.status_code == 200
+    assert "sandbox" in answer.headers["content-security-policy"] and answer.headers["x-content-type-options"] == "nosniff"
+
+
 def test_other_methods_and_preflights_are_answered_here(proxied: Any) -> None:
     url = proxied.origin.serves("/methods.ts", b"x")
     assert proxied.get(url, "POST").status_code == 405
