@@ -79,3 +79,16 @@ def test_a_signed_token_of_another_shape_is_not_believed(tokens: Tokens) -> None
     signer = tokens._signers["session"]
     for body in (b"", b"x", b"W10", msgspec.json.encode(["ke", "p", "elsewhere", "s"])):
         assert tokens.read("session", signer.sign(body).decode()) is None
+
+
+def test_a_token_is_one_spelling(tokens: Tokens) -> None:
+    token = tokens.sign("session", CLAIMS)
+    for other in (
+        f"{token}!!!!",
+        f"{token}==",
+        f"{token[:-3]}    {token[-3:]}",
+        f"{token}\n",
+        f"{token[:-4]}****{token[-4:]}",
+    ):
+        assert tokens.read("session", other) is None, other
+    assert tokens.read("session", token) == CLAIMS
