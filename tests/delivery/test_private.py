@@ -242,6 +242,10 @@ def test_public_and_private_take_effect_within_two_seconds(site: ServedSite, sam
     url = f"{site.url}/vod/{id}/hls/manifest.m3u8"
     assert "/token/" not in assets(site, id)["hls"]
     assert httpx.get(url).status_code == 200
+    for headers in ({}, {"X-API-Key": site.key}):
+        for playlist in (url, urljoin(url, re.findall(r"^[^#\s].*", httpx.get(url).text, re.MULTILINE)[0])):
+            told = httpx.get(playlist, headers=headers).headers["cache-control"]
+            assert told.startswith("private"), "the plugin would not be asked about the next viewer"
 
     def within_two_seconds(url: str, status: int) -> None:
         changed = time.monotonic()

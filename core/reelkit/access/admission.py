@@ -70,7 +70,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
     token_key: str | None = None
     """The key of the playback token that lets them in, which is still to be used up; empty: of no key."""
     limited: bool = False
-    """By where, from which address or in which country it is watched, so that the next one may be refused."""
+    """By where, from which address or in which country it is watched, or by a plugin: the next one may be refused."""
     domains: tuple[str, ...] | None = None
     """Where the embed page may be embedded; None: anywhere."""
 
@@ -86,6 +86,7 @@ class Admitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 ANYBODY = Admitted()
+_ANYBODY_ASKED_ABOUT = Admitted(limited=True)
 
 
 class Admission:
@@ -121,6 +122,7 @@ class Admission:
         ):
             if self._guarded and viewer.what is not None:
                 await self._ask(video, viewer, viewer.what, ANYBODY)
+                return _ANYBODY_ASKED_ABOUT
             return ANYBODY
         try:
             found = await self._by_credentials(video, viewer, token)
@@ -132,10 +134,9 @@ class Admission:
             # It is not needed, so it stays good.
             found = msgspec.structs.replace(found, token_key=None)
         domains = self._keep(limits, viewer, found.grant)
-        if limits is not NO_LIMITS:
-            found = msgspec.structs.replace(found, domains=domains, limited=True)
-        elif domains is not None:
-            found = msgspec.structs.replace(found, domains=domains)
+        limited = limits is not NO_LIMITS or (self._guarded and viewer.what is not None)
+        if limited or domains is not None:
+            found = msgspec.structs.replace(found, domains=domains, limited=limited)
         if viewer.what is not None:
             await self._ask(video, viewer, "session" if found.token_key is not None else viewer.what, found)
         elif viewer.case.explains:
