@@ -9,10 +9,12 @@ from xml.sax.saxutils import escape
 
 from reelkit_streamproxy.refusals import PlaylistRefused
 
-__all__ = ["DEEPEST", "MOST_ELEMENTS", "Document", "local"]
+__all__ = ["DEEPEST", "MOST_COMMENTS", "MOST_ELEMENTS", "Document", "local"]
 
 DEEPEST = 40
 MOST_ELEMENTS = 300_000
+MOST_COMMENTS = 10_000
+"""Comments and instructions: seven bytes each, half a kilobyte to take out."""
 
 _DECLARATION = re.compile(rb"\s*<\?xml\s[^>]*\?>")
 _ENCODING = re.compile(rb"encoding\s*=\s*[\"']([^\"']*)[\"']")
@@ -43,7 +45,7 @@ class Document:
         """Go through the document once."""
         parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
-        depth = elements = 0
+        depth = elements = comments = 0
         text: list[str] = []
         leaf = False
 
@@ -66,6 +68,10 @@ class Document:
             leaf = False
 
         def dropped(closing: bytes) -> None:
+            nonlocal comments
+            comments += 1
+            if comments > MOST_COMMENTS:
+                raise _refused(f"It has more than {MOST_COMMENTS} comments.")
             at = parser.CurrentByteIndex
             self.replace(at, self._data.index(closing, at) + len(closing), b"")
 

@@ -266,6 +266,7 @@ HOSTILE = {
     "an unknown entity": b"<MPD><BaseURL>&x;</BaseURL></MPD>",
     "deep nesting": b"<a>" * 100_000,
     "many elements": b"<MPD>" + b"<S/>" * 300_001 + b"</MPD>",
+    "many comments": b"<MPD>" + b"<!---->" * 10_001 + b"</MPD>",
     "another encoding": '<?xml version="1.0" encoding="iso-8859-1"?><MPD>\u00fc</MPD>'.encode("latin-1"),
     "UTF-7": b'<?xml version="1.0" encoding="utf-7"?><MPD>\xff</MPD>',
     "half of UTF-16": b"\xff\xfe<\x00M",
