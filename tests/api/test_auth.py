@@ -111,3 +111,10 @@ def test_a_forged_access_token_is_refused(site: ServedSite) -> None:
         refused = listed(site, forged)
         assert refused.status_code == 401
         assert refused.json()["type"].endswith("/authentication-invalid-access-token")
+
+
+def test_a_key_signs_in_no_more_often_than_it_may_ask(site: ServedSite) -> None:
+    everybody = {"apiKey": site.new_key(tier="public")}
+    answers = [post(site, "/auth/api-key", everybody) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    assert int(answers[-1].headers["retry-after"]) <= 60 and answers[-1].json()["limit"] == 10

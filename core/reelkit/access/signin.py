@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from reelkit.access.keys import ALPHABET, KeyRing, digest_of
+from reelkit.access.principal import Principal
 from reelkit.access.tokens import LIFETIME, Claims, Tokens
 from reelkit.catalog import refresh_tokens
 from reelkit.catalog.scope import Scope
@@ -34,12 +36,16 @@ class SignedIn(msgspec.Struct, frozen=True):
     expires_in: int
 
 
-async def sign_in(keys: KeyRing, tokens: Tokens, api_key: str) -> SignedIn:
-    """Return tokens for a key. Raises InvalidCredentials, AccessDenied."""
+async def sign_in(
+    keys: KeyRing, tokens: Tokens, api_key: str, admit: Callable[[Principal], Awaitable[None]] | None = None
+) -> SignedIn:
+    """Return tokens for a key. admit: raises a Problem for who comes too often. Raises InvalidCredentials, AccessDenied."""
     try:
         principal = await keys.authenticate({"x-api-key": api_key})
     except Unauthorized as refused:
         raise InvalidCredentials(name="", detail=refused.detail) from None
+    if admit is not None:
+        await admit(principal)
     family = _random(22)
     secret = f"rk_refresh_{family}{_random(32)}"
     await refresh_tokens.begin(

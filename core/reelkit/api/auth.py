@@ -8,7 +8,9 @@ import msgspec
 from litestar import Request, post
 from litestar.datastructures import State
 
+from reelkit.access.principal import Principal
 from reelkit.access.signin import SignedIn, refresh, sign_in
+from reelkit.api.limits import throttle
 from reelkit.api.payloads import read_payload
 
 __all__ = ["HANDLERS", "AccessToken", "AuthenticatePayload", "RefreshTokenPayload", "authenticate", "refresh_token"]
@@ -40,7 +42,14 @@ class AccessToken(msgspec.Struct, frozen=True):
 async def authenticate(request: Request[Any, Any, Any], state: State) -> AccessToken:
     """Exchange an API key for an access token and a refresh token."""
     given = read_payload(await request.body(), AuthenticatePayload)
-    return _answer(await sign_in(state.key_ring, state.tokens, given.api_key))
+
+    async def admit(principal: Principal) -> None:
+        """Let a key sign in as often as it may ask: each time writes a row, and the public key is everybody's."""
+        tier = state.runtime.site.tiers[principal.tier]
+        name = f"sign-in:{principal.key_id}"
+        await throttle(state.rate_limits, request.scope, principal.tier, name, tier.limit, tier.window)
+
+    return _answer(await sign_in(state.key_ring, state.tokens, given.api_key, admit))
 
 
 @post("/auth/refresh", status_code=200, operation_id="POST_auth-refresh")

@@ -147,7 +147,7 @@ ALSO_ANSWERS: dict[str, tuple[int, ...]] = {
     "PATCH_uploads-tus-id": TUS,
     "POST_uploads-tus-id": TUS,
     "DELETE_uploads-tus-id": TUS,
-    "POST_auth-api-key": (401,),
+    "POST_auth-api-key": (401, 403, 429),
     "POST_auth-refresh": (401,),
 }
 
