@@ -1,12 +1,15 @@
 """Taking in 2 GiB, against nginx writing the same body to a file: rate, memory, what other requests feel meanwhile.
 
 The nginx of the wheel has no DAV module, so its PUT is made of what PUT does: the body goes to a file in
-`client_body_temp_path`; only the rename is missing. It never calls fsync; reelkit does.
+`client_body_temp_path`; only the rename is missing. It never waits for the disk, so it is compared with a site that does
+not either, `durable = false`; and nginx with an fsync is compared with a site as it comes, which acknowledges an upload
+when no power cut can take it back.
 """
 
 from __future__ import annotations
 
 import http.client
+import os
 import shutil
 import socket
 import statistics
@@ -22,7 +25,7 @@ import httpx
 import psutil
 from reelkit.testing.servers import run_nginx
 
-from tests.bench.instance import run_instance
+from tests.bench.instance import Instance, run_instance
 from tests.bench.results import Row
 from tests.bench.samples import looped
 
@@ -34,7 +37,7 @@ TURNS = 3
 BODY_TO_FILE = """
   client_max_body_size 0;
   location / {
-    client_body_in_file_only clean;
+    client_body_in_file_only on;
     proxy_pass_request_body off;
     proxy_set_header Content-Length "";
     proxy_method GET;
@@ -134,35 +137,79 @@ def big_file(folder: Path) -> Path:
     return path
 
 
+NOT_WAITING = "[plugins.local]\ndurable = false\n"
+
+
+class Uploads:
+    """Uploads to one site, and what they cost it. seconds: by kind of body; growth: bytes of memory."""
+
+    def __init__(self, instance: Instance, file: Path) -> None:
+        self.instance, self.file = instance, file
+        self.seconds: dict[str, list[float]] = {"multipart": [], "raw": []}
+        self.pings: list[float] = []
+        self.growth: list[int] = []
+
+    def turn(self) -> None:
+        """Upload with both kinds of body."""
+        instance = self.instance
+        for kind, taken in self.seconds.items():
+            headers, wrap = multipart(self.file.name) if kind == "multipart" else ({"Content-Type": "video/mp4"}, (b"", b""))
+            video = instance.new_video(kind)
+            with watched(instance.port, instance.pid) as watch:
+                path = f"/videos/{video}/source"
+                taken.append(send_file(instance.port, "POST", path, self.file, headers | instance.authorization, wrap))
+            self.pings += watch.pings
+            self.growth.append(watch.peak - watch.before)
+            # Ends the encoding that has just begun; its process and the removal of 2 GiB would slow the next turn down.
+            httpx.delete(f"{instance.url}/videos/{video}", headers=instance.authorization).raise_for_status()
+            time.sleep(3)
+
+
+def to_disk(folder: Path) -> float:
+    """Bring what nginx has written to the disk, remove it, and return how many seconds the first took."""
+    (written,) = [path for path in folder.rglob("*") if path.is_file()]
+    started = time.perf_counter()
+    with written.open("rb") as file:
+        os.fsync(file.fileno())
+    took = time.perf_counter() - started
+    written.unlink()
+    return took
+
+
 def run(folder: Path, cache: Path) -> Iterator[Row]:
     """Measure both bodies and the baseline in turns and take the medians; the first turn only warms the disk's blocks up."""
     file = big_file(cache)
-    rates: dict[str, list[float]] = {"nginx": [], "multipart": [], "raw": []}
-    pings: list[float] = []
-    growth = 0
-    nginx_root = folder / "nginx"
-    nginx_root.mkdir()
-    with run_nginx(nginx_root, BODY_TO_FILE) as nginx, run_instance(folder / "instance") as instance:
-        nginx_port = int(nginx.url.rsplit(":", 1)[1])
+    baseline: dict[str, list[float]] = {"nginx": [], "nginx and fsync": []}
+    root = folder / "nginx"
+    root.mkdir()
+    with (
+        run_nginx(root, BODY_TO_FILE) as nginx,
+        run_instance(folder / "not-waiting", NOT_WAITING) as not_waiting,
+        run_instance(folder / "instance") as instance,
+    ):
+        sites = {"nginx": Uploads(not_waiting, file), "nginx and fsync": Uploads(instance, file)}
+        port = int(nginx.url.rsplit(":", 1)[1])
         for turn in range(TURNS + 1):
-            rates["nginx"].append(send_file(nginx_port, "PUT", f"/{turn}.mp4", file, {}))
-            for kind in ("multipart", "raw"):
-                headers, wrap = multipart(file.name) if kind == "multipart" else ({"Content-Type": "video/mp4"}, (b"", b""))
-                video = instance.new_video(kind)
-                with watched(instance.port, instance.pid) as watch:
-                    path = f"/videos/{video}/source"
-                    rates[kind].append(send_file(instance.port, "POST", path, file, headers | instance.authorization, wrap))
-                pings += watch.pings
-                growth = max(growth, watch.peak - watch.before) if turn else growth
-                # Ends the encoding that has just begun; its process and the removal of 2 GiB would slow the next turn down.
-                httpx.delete(f"{instance.url}/videos/{video}", headers=instance.authorization).raise_for_status()
-                time.sleep(3)
-    seconds = {kind: statistics.median(taken[1:]) for kind, taken in rates.items()}
-    beside = f"nginx, body to a file, {2 / seconds['nginx']:.2f} GiB/s"
-    for kind, limit in (("multipart", "≥ 0.8"), ("raw", "≥ 1.4")):
-        ratio = seconds["nginx"] / seconds[kind]
-        name = f"2 GiB {kind}: {2 / seconds[kind]:.2f} GiB/s"
-        yield Row(topic="upload", name=name, figure=ratio, unit="x nginx", limit=limit, beside=beside)
-    yield Row(topic="upload", name="memory growth", figure=growth / 2**20, unit="MiB", limit="≤ 32")
-    p99 = sorted(pings)[int(len(pings) * 0.99)] * 1000
+            sent = send_file(port, "PUT", f"/{turn}.mp4", file, {})
+            baseline["nginx"].append(sent)
+            baseline["nginx and fsync"].append(sent + to_disk(root / "client_body"))
+            for site in sites.values():
+                site.turn()
+    for beside, site in sites.items():
+        theirs = statistics.median(baseline[beside][1:])
+        how = "" if site.instance is instance else ", durable = false"
+        for kind, limit in (("multipart", "≥ 0.8"), ("raw", "≥ 1.4")):
+            ours = statistics.median(site.seconds[kind][1:])
+            yield Row(
+                topic="upload",
+                name=f"2 GiB {kind}{how}: {2 / ours:.2f} GiB/s",
+                figure=theirs / ours,
+                unit=f"x {beside}",
+                limit=limit,
+                beside=f"{beside}: {2 / theirs:.2f} GiB/s",
+            )
+    growth = max(growth for site in sites.values() for growth in site.growth[2:]) / 2**20
+    yield Row(topic="upload", name="memory growth", figure=growth, unit="MiB", limit="≤ 32")
+    pings = sorted(ping for site in sites.values() for ping in site.pings)
+    p99 = pings[int(len(pings) * 0.99)] * 1000
     yield Row(topic="upload", name="p99 of other requests meanwhile", figure=p99, unit="ms", limit="≤ 60")
