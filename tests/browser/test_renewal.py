@@ -24,12 +24,19 @@ def growing(host: PlayerHost, master: str) -> None:
 
 
 async def interrupted(viewer: Viewer) -> None:
-    """Count from now on what viewers notice."""
+    """Count from now on what viewers notice. A busy machine waits for its decoder with the next seconds in the buffer."""
     await viewer.run(
         """() => {
             window.noticed = [];
+            const video = document.querySelector("video");
+            const ahead = () => {
+                const {buffered, currentTime} = video;
+                for (let i = 0; i < buffered.length; i++)
+                    if (buffered.start(i) <= currentTime && currentTime + 1 < buffered.end(i)) return true;
+                return false;
+            };
             for (const type of ["emptied", "waiting", "seeking", "pause"])
-                document.querySelector("video").addEventListener(type, () => window.noticed.push(type));
+                video.addEventListener(type, () => type === "waiting" && ahead() || window.noticed.push(type));
         }"""
     )
 
