@@ -62,13 +62,33 @@ async def _ladder(source: Path, folder: Path) -> float:
     return children_cpu() - before
 
 
+def grainy(folder: Path) -> Path:
+    """Return 20 s of 1080p30 H.264/AAC whose grain is kept, as a camera delivers it."""
+    path = folder / "grain.mp4"
+    if not path.exists():
+        ffmpeg(
+            *("-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=30:d=20,noise=alls=12:allf=t"),
+            *("-f", "lavfi", "-i", "sine=f=440:d=20"),
+            *("-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-pix_fmt", "yuv420p", "-g", "60"),
+            *("-c:a", "aac", "-movflags", "+faststart", path),
+        )
+    return path
+
+
 def run(folder: Path, cache: Path) -> Iterator[Row]:
-    """Measure both over one minute of 1080p."""
-    source = one_minute(cache)
-    for name in ("single", "ladder"):
-        (folder / name).mkdir()
-    single = one_run_a_resolution(source, folder / "single")
-    ladder = one_run_for_all(source, folder / "ladder")
-    ratio = ladder / single
-    beside = f"one ffmpeg a resolution {single:.0f} CPU-s; ours {ladder:.0f} CPU-s, with poster and storyboard"
-    yield Row(topic="ladder", name="60 s 1080p to 5 renditions", figure=ratio, unit="x", limit="≤ 0.35", beside=beside)
+    """Measure both over a minute of 8 Mb/s, whose grain is lost, and over grain: what the top costs decides the ratio."""
+    for name, source in (("60 s of 8 Mb/s", one_minute(cache)), ("20 s of grain", grainy(cache))):
+        places = [folder / f"{kind} {source.stem}" for kind in ("single", "ladder")]
+        for place in places:
+            place.mkdir()
+        single = one_run_a_resolution(source, places[0])
+        ladder = one_run_for_all(source, places[1])
+        beside = f"one ffmpeg a resolution {single:.0f} CPU-s; ours {ladder:.0f} CPU-s, with poster and storyboard"
+        yield Row(
+            topic="ladder",
+            name=f"{name}, 1080p to 5 renditions",
+            figure=ladder / single,
+            unit="x",
+            limit="≤ 0.35",
+            beside=beside,
+        )
