@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from functools import lru_cache
 from typing import Any
 
 from reelkit.access.principal import Principal
@@ -33,7 +34,12 @@ log = logging.getLogger("reelkit.access")
 
 def month_of(seconds: float) -> str:
     """Return the calendar month of a time since 1970, e.g. `2026-11`."""
-    moment = time.gmtime(seconds)
+    return _month_of_day(int(seconds // 86400))
+
+
+@lru_cache(maxsize=4)
+def _month_of_day(day: int) -> str:
+    moment = time.gmtime(day * 86400)
     return f"{moment.tm_year}-{moment.tm_mon:02}"
 
 
@@ -124,19 +130,19 @@ class Meter:
 
 def metered(send: Send, charge: Callable[[int], None]) -> Send:
     """Return a send that charges what it sends: bodies as they go out, files that the server sends by their length."""
-    declared = 0
+    headers: Iterable[tuple[bytes, bytes]] = ()
 
     async def sent(message: MutableMapping[str, Any]) -> None:
-        nonlocal declared
+        nonlocal headers
         await send(message)
         kind = message["type"]
         if kind == "http.response.body":
             charge(len(message.get("body", b"")))
         elif kind == "http.response.start":
-            length = next((value for name, value in message.get("headers", ()) if name == b"content-length"), b"")
-            declared = int(length) if length.isdigit() else 0
+            headers = message.get("headers", ())
         elif kind == "http.response.pathsend":
-            charge(declared)
+            length = next((value for name, value in headers if name == b"content-length"), b"")
+            charge(int(length) if length.isdigit() else 0)
 
     return sent
 
