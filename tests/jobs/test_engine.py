@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -170,13 +169,15 @@ async def test_periodic_work_runs_once_an_interval(ground: Any) -> None:
         runs.append(time.monotonic())
 
     engine = await ground.engine(run=True)
+    started = time.monotonic()
     engine.schedule("test.work", 1.0, work)
     engine.schedule("test.work", 1.0, work)  # as another process would
     deadline = time.monotonic() + 60
     while len(runs) < 4:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
-    assert all(later - earlier >= 0.95 for earlier, later in pairwise(runs))
+    # Turns are claimed a second apart; a busy machine may begin one late, and then the next is nearer to it.
+    assert all(at - started >= 0.95 * number for number, at in enumerate(runs)), runs
 
 
 async def test_jobs_are_forgotten_a_month_after_their_end(embedded: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,14 +51,10 @@ def send(site: ServedSite, video: str, content: bytes, name: str = "a.mp4") -> h
     return site.client.post(f"/videos/{video}/source", files={"file": (name, content, "video/mp4")})
 
 
-def stored_bytes(site: ServedSite, video: str) -> int:
-    return sum(path.stat().st_size for path in (site.folder / "data").rglob("*") if video in str(path) and path.is_file())
-
-
 def nothing_stays(site: ServedSite, video: str) -> None:
     """The bytes of a refused upload are gone soon."""
     deadline = time.monotonic() + 60
-    while stored_bytes(site, video):
+    while site.files(video):
         assert time.monotonic() < deadline
         time.sleep(0.2)
 

@@ -129,7 +129,7 @@ def test_a_deleted_video_is_gone_with_its_bytes(site: ServedSite, sample_h264: P
     while httpx.get(manifest(site, video)).status_code != 404:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    while [path for path in (site.folder / "data" / "media").rglob("*") if video in str(path) and path.is_file()]:
+    while site.files(video):
         assert time.monotonic() < deadline + 60
         time.sleep(0.2)
     assert site.client.delete(f"/videos/{video}").status_code == 404

@@ -123,6 +123,11 @@ class ServedSite:
         found: dict[str, Any] = answer.json()
         return found
 
+    def files(self, part: str) -> list[Path]:
+        """List what the site has stored with `part` in its path; folders may be removed meanwhile."""
+        walked = os.walk(self.folder / "data")
+        return [Path(folder) / name for folder, _, names in walked for name in names if part in f"{folder}/{name}"]
+
     def wait(self, video_id: str, until: Callable[[dict[str, Any]], bool], timeout: float = 120) -> dict[str, Any]:
         """Return the status once it is as wanted. timeout: seconds. Raises TimeoutError with the last one."""
         deadline = time.monotonic() + timeout
