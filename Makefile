@@ -65,6 +65,10 @@ test: $(VENV)/.test player ## Run everything: lint, types, tests (ARGS="-k uploa
 	$(BIN)/python -m reelkit.testing.browser \
 		&& $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS); tests=$$?; \
 	wait $$types; types=$$?; cat $(VENV)/types.log; \
+	if [ $$tests = 1 ]; then \
+		echo "What failed is run once more, alone: was it the machine, busy with the other tests, or is it the code?"; \
+		$(BIN)/pytest --last-failed --last-failed-no-failures none --maxfail 5 $(ARGS); tests=$$?; \
+	fi; \
 	exit $$(( tests ? tests : types ))
 
 bench: $(VENV)/.test player ## Measure speed and memory beside their baselines (ONLY=upload)
