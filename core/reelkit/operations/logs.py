@@ -22,12 +22,18 @@ _SECRETS = re.compile(
     r"(^|&)((?:token|t|avh|key|api[-_]?key|session(?:[-_]?token)?|signature|sig|password)=)[^&]*", re.IGNORECASE
 )
 _TOKEN = re.compile(r"(^/vod/[^/]*/token/|^/live/private/|^/upload-tokens/)[^/]+")
+REMEMBERED = 256
+"""Characters of queries that are masked once for many requests; whoever sends long ones fills no memory."""
 _NOISY = ("dbos", "httpx", "httpcore", "asyncio", "granian.access")
 
 
-@lru_cache(maxsize=256)
 def masked_query(query: str) -> str:
     """Return a query string without the values of parameters that open something."""
+    return _masked(query) if len(query) <= REMEMBERED else _SECRETS.sub(r"\1\2***", query)
+
+
+@lru_cache(maxsize=256)
+def _masked(query: str) -> str:
     return _SECRETS.sub(r"\1\2***", query)
 
 

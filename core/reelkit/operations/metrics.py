@@ -54,9 +54,9 @@ class Requests(Collector):
         tally.bytes += size
 
     def collect(self) -> Iterator[Metric]:
-        """Yield what was counted so far."""
+        """Yield what was counted so far. Called in a thread, so it goes over copies: the loop may add a route meanwhile."""
         requests = CounterMetricFamily("reelkit_requests", "Requests answered.", labels=("method", "route", "status"))
-        for (method, route, status), number in self._answers.items():
+        for (method, route, status), number in tuple(self._answers.items()):
             requests.add_metric((method, route, str(status)), number)
         yield requests
         lasted = HistogramMetricFamily(
@@ -67,7 +67,7 @@ class Requests(Collector):
             "Bytes of bodies sent by this process, without files that the server sends.",
             labels=("route",),
         )
-        for route, tally in self._routes.items():
+        for route, tally in tuple(self._routes.items()):
             buckets = list(zip(_BOUNDS, accumulate(tally.buckets), strict=True))
             lasted.add_metric((route,), buckets, tally.seconds)
             sent.add_metric((route,), tally.bytes)
