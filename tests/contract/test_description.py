@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from litestar import get
+from litestar.params import FromPath
 from reelkit.api.dependencies import DEPENDENCIES
 from reelkit.api.openapi import description_routes
 from reelkit.app import HANDLERS, _Application
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::litestar.exceptions.LitestarWar
 
 
 @get("/films/{film_id:str}", operation_id="GET-film")
-async def film(film_id: str) -> dict[str, str]:
+async def film(film_id: FromPath[str]) -> dict[str, str]:
     """Tell of a film."""
     return {"film": film_id}
 

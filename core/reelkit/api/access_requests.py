@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Request, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 
 from reelkit.access.principal import Principal
 from reelkit.api.limits import client_block, throttle
@@ -43,7 +44,9 @@ class AccessRequestJson(msgspec.Struct, frozen=True, rename="camel"):
 @post(
     "/api/access-requests", status_code=201, operation_id="POST_api-access-requests", opt={"needs": "access-requests:write"}
 )
-async def request_access(request: Request[Any, Any, Any], principal: Principal, state: State) -> AccessRequestJson:
+async def request_access(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], state: State
+) -> AccessRequestJson:
     """Ask the operator for a key; with any key of the site, e.g. its public one."""
     given = read_payload(await request.body(), NewAccessRequest)
     if not _EMAIL.fullmatch(given.email):

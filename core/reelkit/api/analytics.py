@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.analytics_collector import watch
@@ -108,7 +110,7 @@ class OverTime(msgspec.Struct, frozen=True):
 
 @get("/data/metrics/{metric:str}/{aggregation:str}", operation_id="GET_aggregated-metrics")
 async def aggregated(
-    request: Request[Any, Any, Any], principal: Principal, metric: str, aggregation: str
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], metric: FromPath[str], aggregation: FromPath[str]
 ) -> AggregatedMetric:
     """Answer one number."""
     if aggregation not in AGGREGATIONS.get(metric, ()):
@@ -139,7 +141,9 @@ async def aggregated(
 
 
 @get("/data/buckets/{metric:str}/{breakdown:str}", operation_id="GET_metrics-breakdown")
-async def broken_down(request: Request[Any, Any, Any], principal: Principal, metric: str, breakdown: str) -> Breakdown:
+async def broken_down(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], metric: FromPath[str], breakdown: FromPath[str]
+) -> Breakdown:
     """Answer a metric for each value of a dimension, the highest first unless asked otherwise."""
     total = metric == "play-total" and breakdown == "media-id"
     if not total and (metric not in TAKEN_APART or breakdown not in DIMENSIONS):
@@ -174,7 +178,9 @@ async def broken_down(request: Request[Any, Any, Any], principal: Principal, met
 
 
 @get("/data/timeseries/{metric:str}", operation_id="GET_metrics-over-time")
-async def over_time(request: Request[Any, Any, Any], principal: Principal, metric: str) -> OverTime:
+async def over_time(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], metric: FromPath[str]
+) -> OverTime:
     """Answer a metric for each minute, hour or day of a window, the oldest first unless asked otherwise."""
     if metric not in TAKEN_APART:
         raise UnrecognizedUrl

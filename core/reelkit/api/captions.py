@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 from litestar import Request, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.changes import Changing
@@ -73,7 +75,11 @@ def caption_json(track: TextTrack, base_url: str) -> CaptionJson:
     request_max_body_size=None,
 )
 async def upload_caption(
-    request: Request[Any, Any, Any], video_id: str, language: str, principal: Principal, runtime: Runtime
+    request: Request[Any, Any, Any],
+    video_id: FromPath[str],
+    language: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
 ) -> CaptionJson:
     """Take the captions of a language; those that were there before are replaced."""
     video = await find_video(principal.scope, video_id)
@@ -83,7 +89,12 @@ async def upload_caption(
 
 
 @get("/videos/{video_id:str}/captions/{language:str}", operation_id="GET_videos-videoId-captions-language")
-async def get_caption(video_id: str, language: str, principal: Principal, runtime: Runtime) -> CaptionJson:
+async def get_caption(
+    video_id: FromPath[str],
+    language: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+) -> CaptionJson:
     """Tell of the captions of a language."""
     video = await find_video(principal.scope, video_id)
     return caption_json(await find_text(video, "caption", read_language(language)), runtime.site.site.base_url)
@@ -91,7 +102,10 @@ async def get_caption(video_id: str, language: str, principal: Principal, runtim
 
 @get("/videos/{video_id:str}/captions", operation_id="GET_videos-videoId-captions")
 async def list_captions(
-    request: Request[Any, Any, Any], video_id: str, principal: Principal, runtime: Runtime
+    request: Request[Any, Any, Any],
+    video_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
 ) -> CaptionList:
     """List the captions of a video by their language."""
     video = await find_video(principal.scope, video_id)
@@ -105,7 +119,11 @@ async def list_captions(
 
 @patch("/videos/{video_id:str}/captions/{language:str}", operation_id="PATCH_videos-videoId-captions-language")
 async def update_caption(
-    request: Request[Any, Any, Any], video_id: str, language: str, principal: Principal, runtime: Runtime
+    request: Request[Any, Any, Any],
+    video_id: FromPath[str],
+    language: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
 ) -> CaptionJson:
     """Choose whether players show the captions of a language by themselves; one of a video at most is shown."""
     video = await find_video(principal.scope, video_id)
@@ -130,7 +148,12 @@ async def update_caption(
     operation_id="DELETE_videos-videoId-captions-language",
     status_code=204,
 )
-async def delete_caption(video_id: str, language: str, principal: Principal, runtime: Runtime) -> None:
+async def delete_caption(
+    video_id: FromPath[str],
+    language: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+) -> None:
     """Remove the captions of a language."""
     video = await find_video(principal.scope, video_id)
     base_url = runtime.site.site.base_url

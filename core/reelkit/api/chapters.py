@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 from litestar import Request, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.pagination import Pagination, paginate, requested_page
@@ -50,7 +52,11 @@ def chapter_json(track: TextTrack, base_url: str) -> ChapterJson:
     request_max_body_size=None,
 )
 async def upload_chapter(
-    request: Request[Any, Any, Any], video_id: str, language: str, principal: Principal, runtime: Runtime
+    request: Request[Any, Any, Any],
+    video_id: FromPath[str],
+    language: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
 ) -> ChapterJson:
     """Take the chapters in a language; those that were there before are replaced."""
     video = await find_video(principal.scope, video_id)
@@ -60,7 +66,12 @@ async def upload_chapter(
 
 
 @get("/videos/{video_id:str}/chapters/{language:str}", operation_id="GET_videos-videoId-chapters-language")
-async def get_chapter(video_id: str, language: str, principal: Principal, runtime: Runtime) -> ChapterJson:
+async def get_chapter(
+    video_id: FromPath[str],
+    language: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+) -> ChapterJson:
     """Tell of the chapters in a language."""
     video = await find_video(principal.scope, video_id)
     return chapter_json(await find_text(video, "chapter", read_language(language)), runtime.site.site.base_url)
@@ -68,7 +79,10 @@ async def get_chapter(video_id: str, language: str, principal: Principal, runtim
 
 @get("/videos/{video_id:str}/chapters", operation_id="GET_videos-videoId-chapters")
 async def list_chapters(
-    request: Request[Any, Any, Any], video_id: str, principal: Principal, runtime: Runtime
+    request: Request[Any, Any, Any],
+    video_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
 ) -> ChapterList:
     """List the chapters of a video by their language."""
     video = await find_video(principal.scope, video_id)
@@ -85,7 +99,12 @@ async def list_chapters(
     operation_id="DELETE_videos-videoId-chapters-language",
     status_code=204,
 )
-async def delete_chapter(video_id: str, language: str, principal: Principal, runtime: Runtime) -> None:
+async def delete_chapter(
+    video_id: FromPath[str],
+    language: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+) -> None:
     """Remove the chapters in a language."""
     video = await find_video(principal.scope, video_id)
     base_url = runtime.site.site.base_url

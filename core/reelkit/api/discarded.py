@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 from litestar import Request, get, patch
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.changes import Changing
@@ -34,19 +36,28 @@ class Restored(msgspec.Struct, frozen=True):
 
 
 @get("/discarded/videos", operation_id="LIST-discarded-videos")
-async def list_discarded(request: Request[Any, Any, Any], principal: Principal, runtime: Runtime) -> VideoList:
+async def list_discarded(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> VideoList:
     """List the discarded videos that match every filter."""
     return await list_of(request, principal, runtime, discarded=True)
 
 
 @get("/discarded/videos/{video_id:str}", operation_id="GET-discarded-video")
-async def get_discarded(video_id: str, principal: Principal, runtime: Runtime) -> VideoJson:
+async def get_discarded(
+    video_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> VideoJson:
     """Read one discarded video."""
     return _shown(runtime, await _find(principal.scope, video_id))
 
 
 @patch("/discarded/videos/{video_id:str}", operation_id="PATCH-discarded-video")
-async def restore_video(request: Request[Any, Any, Any], video_id: str, principal: Principal, runtime: Runtime) -> VideoJson:
+async def restore_video(
+    request: Request[Any, Any, Any],
+    video_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+) -> VideoJson:
     """Bring a discarded video back, as it was."""
     video = await _find(principal.scope, video_id)
     given = read_payload(await request.body(), DiscardedUpdatePayload)

@@ -9,6 +9,8 @@ from uuid import uuid4
 
 import msgspec
 from litestar import Request, Response, delete, get, patch, post, put
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api import player_themes
@@ -145,7 +147,9 @@ async def find_live_stream(scope: Scope, id: str) -> LiveStream:
 
 
 @post("/live-streams", operation_id="POST_live-streams", status_code=200)
-async def create_live_stream(request: Request[Any, Any, Any], principal: Principal, runtime: Runtime) -> LiveStreamJson:
+async def create_live_stream(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> LiveStreamJson:
     """Create a live stream; its stream key is what somebody broadcasts with."""
     change = Changing(runtime, principal.scope, "live-stream", "create")
     given = await change.propose(read_payload(await request.body(), NewLiveStreamPayload))
@@ -165,7 +169,9 @@ async def create_live_stream(request: Request[Any, Any, Any], principal: Princip
 
 
 @get("/live-streams", operation_id="GET_live-streams")
-async def list_live_streams(request: Request[Any, Any, Any], principal: Principal, runtime: Runtime) -> LiveStreamList:
+async def list_live_streams(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> LiveStreamList:
     """List the live streams that match every filter, newest first unless asked otherwise."""
     query = Query(request.scope["query_string"])
     page = requested_page(query)
@@ -186,14 +192,19 @@ async def list_live_streams(request: Request[Any, Any, Any], principal: Principa
 
 
 @get("/live-streams/{live_stream_id:str}", operation_id="GET_live-streams-liveStreamId")
-async def get_live_stream(live_stream_id: str, principal: Principal, runtime: Runtime) -> LiveStreamJson:
+async def get_live_stream(
+    live_stream_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> LiveStreamJson:
     """Read one live stream."""
     return live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime, principal)
 
 
 @patch("/live-streams/{live_stream_id:str}", operation_id="PATCH_live-streams-liveStreamId")
 async def update_live_stream(
-    request: Request[Any, Any, Any], live_stream_id: str, principal: Principal, runtime: Runtime
+    request: Request[Any, Any, Any],
+    live_stream_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
 ) -> LiveStreamJson:
     """Change what is named; restreams are replaced as a whole, from the next broadcast on."""
     before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime, principal)
@@ -212,7 +223,9 @@ async def update_live_stream(
 
 
 @delete("/live-streams/{live_stream_id:str}", operation_id="DELETE_live-streams-liveStreamId", status_code=204)
-async def delete_live_stream(live_stream_id: str, principal: Principal, runtime: Runtime) -> None:
+async def delete_live_stream(
+    live_stream_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> None:
     """Remove a live stream; what was recorded of it stays."""
     before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime, principal)
     change = Changing(runtime, principal.scope, "live-stream", "delete", id=live_stream_id, before=before)
@@ -230,7 +243,7 @@ async def delete_live_stream(live_stream_id: str, principal: Principal, runtime:
     operation_id="PUT_live-streams-liveStreamId-complete",
     status_code=202,
 )
-async def complete_live_stream(live_stream_id: str, principal: Principal) -> Response[bytes]:
+async def complete_live_stream(live_stream_id: FromPath[str], principal: NamedDependency[Principal]) -> Response[bytes]:
     """End the event of a live stream; again, or when nobody broadcasts, is no error."""
     await find_live_stream(principal.scope, live_stream_id)
     return Response(b"", status_code=202, media_type="application/json")
@@ -243,7 +256,10 @@ async def complete_live_stream(live_stream_id: str, principal: Principal) -> Res
     request_max_body_size=None,
 )
 async def upload_live_thumbnail(
-    request: Request[Any, Any, Any], live_stream_id: str, principal: Principal, runtime: Runtime
+    request: Request[Any, Any, Any],
+    live_stream_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
 ) -> LiveStreamJson:
     """Show a picture for a live stream until it is broadcast, and in between."""
     stream = await find_live_stream(principal.scope, live_stream_id)
@@ -261,7 +277,9 @@ async def upload_live_thumbnail(
     operation_id="DELETE_live-streams-liveStreamId-thumbnail",
     status_code=200,
 )
-async def delete_live_thumbnail(live_stream_id: str, principal: Principal, runtime: Runtime) -> LiveStreamJson:
+async def delete_live_thumbnail(
+    live_stream_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> LiveStreamJson:
     """Take the picture of a live stream away; none there is no error."""
     before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime, principal)
     change = Changing(runtime, principal.scope, "live-stream", "update", id=live_stream_id, before=before)

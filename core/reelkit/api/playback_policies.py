@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 from litestar import Request, delete, get, put
 from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.countries import Countries
 from reelkit.access.policies import checked, limits_of
@@ -43,7 +45,9 @@ class PlaybackPolicyJson(msgspec.Struct, frozen=True, rename="camel"):
 
 
 @get("/videos/{video_id:str}/playback-policy", operation_id="GET_videos-videoId-playback-policy")
-async def get_policy(video_id: str, principal: Principal, runtime: Runtime) -> PlaybackPolicyJson:
+async def get_policy(
+    video_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> PlaybackPolicyJson:
     """Tell what playback of a video is limited to."""
     video = await find_video(principal.scope, video_id)
     return _shown(video_id, video.playback_policy, runtime)
@@ -51,7 +55,11 @@ async def get_policy(video_id: str, principal: Principal, runtime: Runtime) -> P
 
 @put("/videos/{video_id:str}/playback-policy", operation_id="PUT_videos-videoId-playback-policy")
 async def put_policy(
-    request: Request[Any, Any, Any], video_id: str, principal: Principal, runtime: Runtime, state: State
+    request: Request[Any, Any, Any],
+    video_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+    state: State,
 ) -> PlaybackPolicyJson:
     """Limit playback of a video; what is absent or null is as the site says. Everywhere within 2 s."""
     video = await find_video(principal.scope, video_id)
@@ -67,7 +75,9 @@ async def put_policy(
 
 
 @delete("/videos/{video_id:str}/playback-policy", operation_id="DELETE_videos-videoId-playback-policy", status_code=204)
-async def delete_policy(video_id: str, principal: Principal, runtime: Runtime) -> None:
+async def delete_policy(
+    video_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> None:
     """Have a video played as the site says."""
     video = await find_video(principal.scope, video_id)
     before = _shown(video_id, video.playback_policy, runtime)

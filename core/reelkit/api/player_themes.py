@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 from litestar import Request, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.changes import Changing
@@ -120,7 +122,9 @@ def theme_json(theme: PlayerTheme, base_url: str) -> ThemeJson:
 
 
 @post("/players", operation_id="POST_players", status_code=201)
-async def create_theme(request: Request[Any, Any, Any], principal: Principal, runtime: Runtime) -> ThemeJson:
+async def create_theme(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> ThemeJson:
     """Create a theme; what is not given has the contract's defaults."""
     edit = Changing(runtime, principal.scope, "player-theme", "create")
     given = await edit.propose(read_payload(await request.body(), NewThemePayload))
@@ -133,7 +137,9 @@ async def create_theme(request: Request[Any, Any, Any], principal: Principal, ru
 
 
 @get("/players", operation_id="GET_players")
-async def list_themes(request: Request[Any, Any, Any], principal: Principal, runtime: Runtime) -> ThemeList:
+async def list_themes(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> ThemeList:
     """List themes, newest first unless asked otherwise."""
     query = Query(request.scope["query_string"])
     page = requested_page(query)
@@ -146,13 +152,20 @@ async def list_themes(request: Request[Any, Any, Any], principal: Principal, run
 
 
 @get("/players/{player_id:str}", operation_id="GET_players-playerId")
-async def get_theme(player_id: str, principal: Principal, runtime: Runtime) -> ThemeJson:
+async def get_theme(
+    player_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> ThemeJson:
     """Read one theme."""
     return theme_json(await find_theme(principal.scope, player_id), runtime.site.site.base_url)
 
 
 @patch("/players/{player_id:str}", operation_id="PATCH_players-playerId")
-async def update_theme(request: Request[Any, Any, Any], player_id: str, principal: Principal, runtime: Runtime) -> ThemeJson:
+async def update_theme(
+    request: Request[Any, Any, Any],
+    player_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+) -> ThemeJson:
     """Change a theme."""
     scope, base_url = principal.scope, runtime.site.site.base_url
     before = theme_json(await find_theme(scope, player_id), base_url)
@@ -169,7 +182,9 @@ async def update_theme(request: Request[Any, Any, Any], player_id: str, principa
 
 
 @delete("/players/{player_id:str}", operation_id="DELETE_players-playerId", status_code=204)
-async def delete_theme(player_id: str, principal: Principal, runtime: Runtime) -> None:
+async def delete_theme(
+    player_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> None:
     """Delete a theme; the videos that have it are shown in the default one."""
     scope = principal.scope
     before = theme_json(await find_theme(scope, player_id), runtime.site.site.base_url)
@@ -183,7 +198,12 @@ async def delete_theme(player_id: str, principal: Principal, runtime: Runtime) -
 @post(
     "/players/{player_id:str}/logo", operation_id="POST_players-playerId-logo", status_code=201, request_max_body_size=None
 )
-async def upload_logo(request: Request[Any, Any, Any], player_id: str, principal: Principal, runtime: Runtime) -> ThemeJson:
+async def upload_logo(
+    request: Request[Any, Any, Any],
+    player_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+) -> ThemeJson:
     """Take a small JPEG or PNG picture, and where a click on it leads: a field before or after the file."""
     scope, base_url = principal.scope, runtime.site.site.base_url
     before = theme_json(await find_theme(scope, player_id), base_url)
@@ -210,7 +230,9 @@ async def upload_logo(request: Request[Any, Any, Any], player_id: str, principal
 
 
 @delete("/players/{player_id:str}/logo", operation_id="DELETE_players-playerId-logo", status_code=204)
-async def delete_logo(player_id: str, principal: Principal, runtime: Runtime) -> None:
+async def delete_logo(
+    player_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> None:
     """Take the logo off a theme; one without a logo stays as it is."""
     scope, base_url = principal.scope, runtime.site.site.base_url
     before = theme_json(await find_theme(scope, player_id), base_url)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from litestar import post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 
 from reelkit.access.principal import Principal
 from reelkit.access.tokens import LIFETIME, Claims
@@ -24,7 +25,7 @@ class SessionToken(msgspec.Struct, frozen=True):
 
 
 @post("/api/auth", status_code=200, operation_id="POST_api-auth", opt={"needs": "sessions:write"})
-async def open_session(principal: Principal, state: State) -> SessionToken:
+async def open_session(principal: NamedDependency[Principal], state: State) -> SessionToken:
     """Exchange a key for a session token, which may read and play, and nothing else."""
     claims = Claims(principal.key_id, principal.project, principal.environment, new_id("se"))
     token = state.tokens.sign("session", claims)

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.playback import LONGEST, Grant
 from reelkit.access.policies import checked
@@ -54,7 +56,11 @@ class SignedUrl(msgspec.Struct, frozen=True, rename="camel"):
 
 @post("/videos/{video_id:str}/signed-urls", status_code=201, operation_id="POST_videos-videoId-signed-urls")
 async def sign_url(
-    request: Request[Any, Any, Any], video_id: str, principal: Principal, runtime: Runtime, state: State
+    request: Request[Any, Any, Any],
+    video_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+    state: State,
 ) -> SignedUrl:
     """Sign addresses of a video. Nothing is kept: they work until they expire, or until the key is revoked."""
     video = await find_video(principal.scope, video_id)

@@ -9,6 +9,8 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from litestar import Request, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.parts import same_bytes, take_part
@@ -36,7 +38,12 @@ BEAT = 20.0
 @post(
     "/videos/{video_id:str}/source", status_code=201, request_max_body_size=None, operation_id="POST_videos-videoId-source"
 )
-async def upload_source(request: Request[Any, Any, Any], video_id: str, principal: Principal, runtime: Runtime) -> VideoJson:
+async def upload_source(
+    request: Request[Any, Any, Any],
+    video_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+) -> VideoJson:
     """Take the file of a video, or one part of it: stream it to storage and answer the video."""
     video = await find_video(principal.scope, video_id)
     piece = content_range(request.headers.get("content-range"), runtime.site.limits.source_bytes)

@@ -7,6 +7,8 @@ from typing import Any, Literal, cast
 
 import msgspec
 from litestar import Request, delete, get, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.changes import Changing
@@ -86,7 +88,9 @@ def summary_json(summary: Summary) -> SummaryJson:
 
 
 @post("/summaries", operation_id="POST_summaries", status_code=201)
-async def create_summary(request: Request[Any, Any, Any], principal: Principal, runtime: Runtime) -> SummaryJson:
+async def create_summary(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> SummaryJson:
     """Create the summary of a video: its text follows, or a job has it written."""
     scope = principal.scope
     edit = Changing(runtime, scope, "summary", "create")
@@ -106,7 +110,7 @@ async def create_summary(request: Request[Any, Any, Any], principal: Principal, 
 
 
 @get("/summaries", operation_id="GET_summaries")
-async def list_summaries(request: Request[Any, Any, Any], principal: Principal) -> SummaryList:
+async def list_summaries(request: Request[Any, Any, Any], principal: NamedDependency[Principal]) -> SummaryList:
     """List summaries, newest first unless asked otherwise."""
     query = Query(request.scope["query_string"])
     page = requested_page(query)
@@ -124,7 +128,7 @@ async def list_summaries(request: Request[Any, Any, Any], principal: Principal) 
 
 
 @get("/summaries/{summary_id:str}/source", operation_id="GET_summaries-summaryId-source")
-async def get_summary_source(summary_id: str, principal: Principal) -> SummarySource:
+async def get_summary_source(summary_id: FromPath[str], principal: NamedDependency[Principal]) -> SummarySource:
     """Read the text of a summary."""
     found = await find_summary(principal.scope, summary_id)
     if found.source_status != "completed":
@@ -134,7 +138,10 @@ async def get_summary_source(summary_id: str, principal: Principal) -> SummarySo
 
 @patch("/summaries/{summary_id:str}/source", operation_id="PATCH_summaries-summaryId-source", status_code=201)
 async def update_summary_source(
-    request: Request[Any, Any, Any], summary_id: str, principal: Principal, runtime: Runtime
+    request: Request[Any, Any, Any],
+    summary_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
 ) -> SummarySource:
     """Write the text of a summary, unless it is being written."""
     found = await find_summary(principal.scope, summary_id)
@@ -155,7 +162,9 @@ async def update_summary_source(
 
 
 @delete("/summaries/{summary_id:str}", operation_id="DELETE_summaries-summaryId", status_code=204)
-async def delete_summary(summary_id: str, principal: Principal, runtime: Runtime) -> None:
+async def delete_summary(
+    summary_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> None:
     """Delete a summary, also one that is being written."""
     found = await find_summary(principal.scope, summary_id)
     edit = Changing(runtime, found.scope, "summary", "delete", id=found.id, before=summary_json(found))

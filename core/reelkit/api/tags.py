@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 
 import msgspec
 from litestar import Request, get
+from litestar.di import NamedDependency
 
 from reelkit.access.principal import Principal
 from reelkit.api.pagination import Pagination, paginate, requested_page
@@ -24,7 +25,7 @@ class TagList(msgspec.Struct, frozen=True):
 
 
 @get("/tags", operation_id="LIST-tags")
-async def list_tags(request: Request[Any, Any, Any], principal: Principal) -> TagList:
+async def list_tags(request: Request[Any, Any, Any], principal: NamedDependency[Principal]) -> TagList:
     """List the tags that contain `value`, ignoring case and accents, by themselves unless asked otherwise."""
     query = Query(request.scope["query_string"])
     page = requested_page(query)

@@ -11,6 +11,8 @@ from uuid import uuid4
 
 import msgspec
 from litestar import Request, patch, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.changes import Changing
@@ -50,7 +52,10 @@ class Uploaded(msgspec.Struct, frozen=True):
     request_max_body_size=None,
 )
 async def upload_thumbnail(
-    request: Request[Any, Any, Any], video_id: str, principal: Principal, runtime: Runtime
+    request: Request[Any, Any, Any],
+    video_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
 ) -> VideoJson:
     """Show a picture of the client's, kept as a new JPEG."""
     video = await find_video(principal.scope, video_id)
@@ -74,7 +79,10 @@ async def upload_thumbnail(
 
 @patch("/videos/{video_id:str}/thumbnail", operation_id="PATCH_videos-videoId-thumbnail")
 async def pick_thumbnail(
-    request: Request[Any, Any, Any], video_id: str, principal: Principal, runtime: Runtime
+    request: Request[Any, Any, Any],
+    video_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
 ) -> VideoJson:
     """Have a frame of the video shown; it is taken by a job, as soon as there is a source."""
     video = await find_video(principal.scope, video_id)

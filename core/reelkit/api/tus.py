@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, quote
 import msgspec
 from litestar import Request, Response, delete, head, patch, post, route
 from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.dependencies import admitted
@@ -68,13 +70,13 @@ class Uploader(msgspec.Struct, frozen=True):
 
 
 @route(PATH, http_method=["OPTIONS"], operation_id="OPTIONS_uploads-tus", status_code=204)
-async def capabilities(runtime: Runtime) -> Response[None]:
+async def capabilities(runtime: NamedDependency[Runtime]) -> Response[None]:
     """Tell what of tus is spoken."""
     return Response(None, headers=CAPABILITIES | {"Tus-Max-Size": str(runtime.site.limits.source_bytes)})
 
 
 @post(PATH, status_code=201, request_max_body_size=None, operation_id="POST_uploads-tus")
-async def create_upload(request: AnyRequest, state: State, runtime: Runtime) -> Response[VideoJson | None]:
+async def create_upload(request: AnyRequest, state: State, runtime: NamedDependency[Runtime]) -> Response[VideoJson | None]:
     """Begin an upload: of a new video, of the one that the metadata names, or of a part to be concatenated."""
     check_version(request.headers)
     who = await _uploader(request, state)
@@ -102,7 +104,7 @@ async def create_upload(request: AnyRequest, state: State, runtime: Runtime) -> 
 
 
 @head(PATH + "/{upload_id:str}", operation_id="HEAD_uploads-tus-id")
-async def standing(request: AnyRequest, upload_id: str, state: State) -> Response[None]:
+async def standing(request: AnyRequest, upload_id: FromPath[str], state: State) -> Response[None]:
     """Tell how many bytes of an upload are here."""
     check_version(request.headers)
     who = await _uploader(request, state)
@@ -124,7 +126,9 @@ async def standing(request: AnyRequest, upload_id: str, state: State) -> Respons
 
 
 @patch(PATH + "/{upload_id:str}", status_code=204, request_max_body_size=None, operation_id="PATCH_uploads-tus-id")
-async def append(request: AnyRequest, upload_id: str, state: State, runtime: Runtime) -> Response[None]:
+async def append(
+    request: AnyRequest, upload_id: FromPath[str], state: State, runtime: NamedDependency[Runtime]
+) -> Response[None]:
     """Take more bytes of an upload; after the last one its video is looked into."""
     check_version(request.headers)
     who = await _uploader(request, state)
@@ -142,7 +146,9 @@ async def append(request: AnyRequest, upload_id: str, state: State, runtime: Run
 
 
 @delete(PATH + "/{upload_id:str}", status_code=204, operation_id="DELETE_uploads-tus-id")
-async def terminate(request: AnyRequest, upload_id: str, state: State, runtime: Runtime) -> Response[None]:
+async def terminate(
+    request: AnyRequest, upload_id: FromPath[str], state: State, runtime: NamedDependency[Runtime]
+) -> Response[None]:
     """Give an upload up, with the video that it created; one that is complete is only forgotten, its video stays."""
     check_version(request.headers)
     who = await _uploader(request, state)
@@ -158,7 +164,9 @@ async def terminate(request: AnyRequest, upload_id: str, state: State, runtime: 
 
 
 @post(PATH + "/{upload_id:str}", status_code=204, request_max_body_size=None, operation_id="POST_uploads-tus-id")
-async def overridden(request: AnyRequest, upload_id: str, state: State, runtime: Runtime) -> Response[None]:
+async def overridden(
+    request: AnyRequest, upload_id: FromPath[str], state: State, runtime: NamedDependency[Runtime]
+) -> Response[None]:
     """Do what X-HTTP-Method-Override says, for networks that let only GET and POST pass."""
     method = request.headers.get("x-http-method-override", "").upper()
     if method == "PATCH":

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from litestar import Request, post
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 
 from reelkit.api.limits import ANONYMOUS, client_block, throttle
 from reelkit.api.parts import same_bytes
@@ -38,7 +39,7 @@ PUT_ASIDE = 256 << 20
 
 
 @post("/upload", status_code=201, request_max_body_size=None, operation_id="POST_upload")
-async def upload_with_token(request: Request[Any, Any, Any], state: State, runtime: Runtime) -> VideoJson:
+async def upload_with_token(request: Request[Any, Any, Any], state: State, runtime: NamedDependency[Runtime]) -> VideoJson:
     """Take a file, or one part of it, with an upload token; without videoId the first part creates the video."""
     query = dict(parse_qsl(request.scope["query_string"].decode("utf-8", "replace")))
     token = await counted_token(request.scope, state, query.get("token"))

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, cast
 
 import msgspec
 from litestar import Request, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.changes import Changing
@@ -54,7 +56,9 @@ class UploadTokenList(msgspec.Struct, frozen=True):
 
 
 @post("/upload-tokens", status_code=200, operation_id="POST_upload-tokens")
-async def create_upload_token(request: Request[Any, Any, Any], principal: Principal, runtime: Runtime) -> UploadTokenJson:
+async def create_upload_token(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> UploadTokenJson:
     """Make an upload token."""
     body = await request.body()
     edit = Changing(runtime, principal.scope, "upload-token", "create")
@@ -66,7 +70,7 @@ async def create_upload_token(request: Request[Any, Any, Any], principal: Princi
 
 
 @get("/upload-tokens", operation_id="GET_upload-tokens")
-async def list_upload_tokens(request: Request[Any, Any, Any], principal: Principal) -> UploadTokenList:
+async def list_upload_tokens(request: Request[Any, Any, Any], principal: NamedDependency[Principal]) -> UploadTokenList:
     """List the upload tokens, newest first unless asked otherwise."""
     query = Query(request.scope["query_string"])
     page = requested_page(query)
@@ -85,7 +89,7 @@ async def list_upload_tokens(request: Request[Any, Any, Any], principal: Princip
 
 
 @get("/upload-tokens/{upload_token:str}", operation_id="GET_upload-tokens-uploadToken")
-async def get_upload_token(upload_token: str, principal: Principal) -> UploadTokenJson:
+async def get_upload_token(upload_token: FromPath[str], principal: NamedDependency[Principal]) -> UploadTokenJson:
     """Read one upload token, expired or not."""
     found = await upload_tokens.get(principal.scope, upload_token)
     if found is None:
@@ -94,7 +98,9 @@ async def get_upload_token(upload_token: str, principal: Principal) -> UploadTok
 
 
 @delete("/upload-tokens/{upload_token:str}", status_code=204, operation_id="DELETE_upload-tokens-uploadToken")
-async def delete_upload_token(upload_token: str, principal: Principal, runtime: Runtime) -> None:
+async def delete_upload_token(
+    upload_token: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> None:
     """Remove an upload token: nothing can be uploaded with it from now on."""
     found = await upload_tokens.get(principal.scope, upload_token)
     if found is None:

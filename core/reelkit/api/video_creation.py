@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response, post
+from litestar.di import NamedDependency
 
 from reelkit.access.principal import Principal
 from reelkit.api import player_themes, watermarks
@@ -29,7 +30,9 @@ _VIDEO_ID = re.compile(r"vi[0-9A-Za-z]{1,62}", re.ASCII)
 
 
 @post("/videos", operation_id="POST-video", status_code=201)
-async def create_video(request: Request[Any, Any, Any], principal: Principal, runtime: Runtime) -> Response[VideoJson]:
+async def create_video(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> Response[VideoJson]:
     """Create a video: 201, or 202 when a job is to bring its source."""
     edit = Changing(runtime, principal.scope, "video", "create")
     given = await edit.propose(read_payload(await request.body(), NewVideoPayload))

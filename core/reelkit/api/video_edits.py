@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 from litestar import Request, delete, patch
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api import player_themes
@@ -27,7 +29,12 @@ __all__ = ["delete_video", "update_video"]
 
 
 @patch("/videos/{video_id:str}", operation_id="PATCH-video")
-async def update_video(request: Request[Any, Any, Any], video_id: str, principal: Principal, runtime: Runtime) -> VideoJson:
+async def update_video(
+    request: Request[Any, Any, Any],
+    video_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+) -> VideoJson:
     """Change what the body names of a video."""
     video = await find_video(principal.scope, video_id)
     edit = Changing(runtime, video.scope, "video", "update", id=video_id, before=video_json(video, runtime))
@@ -65,7 +72,9 @@ async def _rewish(runtime: Runtime, before: Video, given: VideoUpdatePayload, no
 
 
 @delete("/videos/{video_id:str}", operation_id="DELETE-video", status_code=204)
-async def delete_video(video_id: str, principal: Principal, runtime: Runtime) -> None:
+async def delete_video(
+    video_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> None:
     """Remove a video for good, or, where the site restores videos, discard it."""
     video = await find_video(principal.scope, video_id)
     edit = Changing(runtime, video.scope, "video", "delete", id=video_id, before=video_json(video, runtime))

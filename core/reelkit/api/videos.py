@@ -7,6 +7,8 @@ from typing import Any, Literal, cast
 
 import msgspec
 from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.pagination import Pagination, paginate, requested_page
@@ -43,7 +45,9 @@ async def find_video(scope: Scope, video_id: str) -> Video:
 
 
 @get("/videos", operation_id="LIST-videos")
-async def list_videos(request: Request[Any, Any, Any], principal: Principal, runtime: Runtime) -> VideoList:
+async def list_videos(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> VideoList:
     """List the videos that match every filter, newest first unless asked otherwise."""
     return await list_of(request, principal, runtime)
 
@@ -81,13 +85,15 @@ async def list_of(
 
 
 @get("/videos/{video_id:str}", operation_id="GET-video")
-async def get_video(video_id: str, principal: Principal, runtime: Runtime) -> VideoJson:
+async def get_video(
+    video_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> VideoJson:
     """Read one video."""
     return video_json(await find_video(principal.scope, video_id), runtime, principal)
 
 
 @get("/videos/{video_id:str}/status", operation_id="GET-video-status")
-async def get_status(video_id: str, principal: Principal) -> VideoStatus:
+async def get_status(video_id: FromPath[str], principal: NamedDependency[Principal]) -> VideoStatus:
     """Tell how far the upload and the encoding of a video are."""
     video = await find_video(principal.scope, video_id)
     source = await sources.for_video(video.scope, video_id)

@@ -7,6 +7,8 @@ from typing import Any, Literal, cast
 
 import msgspec
 from litestar import Request, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.changes import Changing
@@ -66,7 +68,9 @@ def watermark_json(watermark: Watermark) -> WatermarkJson:
 
 
 @post("/watermarks", operation_id="POST_watermark", status_code=200, request_max_body_size=None)
-async def upload_watermark(request: Request[Any, Any, Any], principal: Principal, runtime: Runtime) -> WatermarkJson:
+async def upload_watermark(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> WatermarkJson:
     """Take a JPEG or PNG picture."""
     scope = principal.scope
     received = await receive_decodable(request, bytes=BYTES, width=SIDE, height=SIDE)
@@ -87,7 +91,7 @@ async def upload_watermark(request: Request[Any, Any, Any], principal: Principal
 
 
 @get("/watermarks", operation_id="LIST-watermarks")
-async def list_watermarks(request: Request[Any, Any, Any], principal: Principal) -> WatermarkList:
+async def list_watermarks(request: Request[Any, Any, Any], principal: NamedDependency[Principal]) -> WatermarkList:
     """List watermarks, newest first unless asked otherwise."""
     query = Query(request.scope["query_string"])
     page = requested_page(query)
@@ -100,7 +104,9 @@ async def list_watermarks(request: Request[Any, Any, Any], principal: Principal)
 
 
 @delete("/watermarks/{watermark_id:str}", operation_id="DELETE_watermark", status_code=204)
-async def delete_watermark(watermark_id: str, principal: Principal, runtime: Runtime) -> None:
+async def delete_watermark(
+    watermark_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> None:
     """Delete a watermark; videos that carry it keep it."""
     found = await watermarks.get(principal.scope, watermark_id) if _ID.fullmatch(watermark_id) else None
     if found is None or found.deleted_at is not None:

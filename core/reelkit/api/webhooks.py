@@ -7,6 +7,8 @@ from typing import Any, Literal, cast
 
 import msgspec
 from litestar import Request, delete, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.changes import Changing
@@ -118,7 +120,9 @@ async def find_webhook(scope: Scope, id: str) -> Webhook:
 
 
 @post("/webhooks", operation_id="POST-webhooks", status_code=201)
-async def create_webhook(request: Request[Any, Any, Any], principal: Principal, runtime: Runtime) -> WebhookJson:
+async def create_webhook(
+    request: Request[Any, Any, Any], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> WebhookJson:
     """Have an address told of events from now on."""
     change = Changing(runtime, principal.scope, "webhook", "create")
     given = await change.propose(read_payload(await request.body(), NewWebhookPayload))
@@ -141,7 +145,7 @@ async def create_webhook(request: Request[Any, Any, Any], principal: Principal, 
 
 
 @get("/webhooks", operation_id="LIST-webhooks")
-async def list_webhooks(request: Request[Any, Any, Any], principal: Principal) -> WebhookList:
+async def list_webhooks(request: Request[Any, Any, Any], principal: NamedDependency[Principal]) -> WebhookList:
     """List the webhooks, or those that are told of an event, newest first."""
     query = Query(request.scope["query_string"])
     page = requested_page(query)
@@ -154,13 +158,15 @@ async def list_webhooks(request: Request[Any, Any, Any], principal: Principal) -
 
 
 @get("/webhooks/{webhook_id:str}", operation_id="GET-Webhook")
-async def get_webhook(webhook_id: str, principal: Principal) -> WebhookJson:
+async def get_webhook(webhook_id: FromPath[str], principal: NamedDependency[Principal]) -> WebhookJson:
     """Read one webhook."""
     return webhook_json(await find_webhook(principal.scope, webhook_id))
 
 
 @delete("/webhooks/{webhook_id:str}", operation_id="DELETE-webhook", status_code=204)
-async def delete_webhook(webhook_id: str, principal: Principal, runtime: Runtime) -> None:
+async def delete_webhook(
+    webhook_id: FromPath[str], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
+) -> None:
     """Tell an address nothing any more; its log goes with it, and what is still to be told is not."""
     before = webhook_json(await find_webhook(principal.scope, webhook_id))
     change = Changing(runtime, principal.scope, "webhook", "delete", id=webhook_id, before=before)
@@ -171,7 +177,9 @@ async def delete_webhook(webhook_id: str, principal: Principal, runtime: Runtime
 
 
 @get("/webhooks/{webhook_id:str}/deliveries", operation_id="LIST-webhook-deliveries")
-async def list_deliveries(request: Request[Any, Any, Any], webhook_id: str, principal: Principal) -> DeliveryList:
+async def list_deliveries(
+    request: Request[Any, Any, Any], webhook_id: FromPath[str], principal: NamedDependency[Principal]
+) -> DeliveryList:
     """List what a webhook was told in the last 30 days, at most the newest 1,000, newest first. Beyond the contract."""
     query = Query(request.scope["query_string"])
     page = requested_page(query)
@@ -189,7 +197,12 @@ async def list_deliveries(request: Request[Any, Any, Any], webhook_id: str, prin
     operation_id="POST-webhook-delivery-replay",
     status_code=201,
 )
-async def replay_delivery(webhook_id: str, delivery_id: str, principal: Principal, runtime: Runtime) -> DeliveryJson:
+async def replay_delivery(
+    webhook_id: FromPath[str],
+    delivery_id: FromPath[str],
+    principal: NamedDependency[Principal],
+    runtime: NamedDependency[Runtime],
+) -> DeliveryJson:
     """Tell a webhook something again, byte for byte, as a delivery of its own. Beyond the contract."""
     await find_webhook(principal.scope, webhook_id)
     told = await webhook_deliveries.get(principal.scope, delivery_id) if _DELIVERY_ID.fullmatch(delivery_id) else None

@@ -16,6 +16,8 @@ from urllib.parse import quote, urlencode
 import msgspec
 from litestar import Request, get
 from litestar.datastructures import State
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.access.playback import TOKEN
 from reelkit.access.principal import Principal
@@ -51,7 +53,9 @@ class Explanation(msgspec.Struct, frozen=True, rename="camel"):
 
 
 @get("/videos/{video_id:str}/explain-access", operation_id="GET_videos-videoId-explain-access")
-async def explain_access(request: Request[Any, Any, Any], video_id: str, principal: Principal, state: State) -> Explanation:
+async def explain_access(
+    request: Request[Any, Any, Any], video_id: FromPath[str], principal: NamedDependency[Principal], state: State
+) -> Explanation:
     """Tell what a viewer's request would be answered, check by check. Nothing is used up."""
     video = await videos.get(principal.scope, video_id) if video_id.isalnum() and len(video_id) <= 64 else None
     if video is None:

@@ -11,7 +11,9 @@ from typing import Any, cast
 import msgspec
 from litestar import HttpMethod, Request, Response
 from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.handlers import route
+from litestar.params import FromPath
 
 from reelkit.access.admission import Admission
 from reelkit.catalog import live_streams
@@ -55,7 +57,7 @@ class _Stream(msgspec.Struct, frozen=True):
 
 @route("/live/{live_stream_id:str}/thumbnail.jpg", http_method=READS, include_in_schema=False)
 async def live_thumbnail(
-    request: Request[Any, Any, Any], live_stream_id: str, runtime: Runtime, state: State
+    request: Request[Any, Any, Any], live_stream_id: FromPath[str], runtime: NamedDependency[Runtime], state: State
 ) -> Response[bytes]:
     """Answer the picture of a live stream: of a public one, where the site is open, to anybody."""
     stream = await live_streams.watched(live_stream_id)
@@ -67,7 +69,11 @@ async def live_thumbnail(
 
 @route("/live/private/{token:str}/{live_stream_id:str}/thumbnail.jpg", http_method=READS, include_in_schema=False)
 async def private_live_thumbnail(
-    request: Request[Any, Any, Any], token: str, live_stream_id: str, runtime: Runtime, state: State
+    request: Request[Any, Any, Any],
+    token: FromPath[str],
+    live_stream_id: FromPath[str],
+    runtime: NamedDependency[Runtime],
+    state: State,
 ) -> Response[bytes]:
     """Answer the picture of a private live stream: to a session, or once to a token."""
     stream = await live_streams.watched(live_stream_id)
@@ -80,7 +86,7 @@ async def private_live_thumbnail(
 
 @route("/live/private/{token:str}/{live_stream_id:str}/session", http_method=READS, include_in_schema=False)
 async def live_session(
-    request: Request[Any, Any, Any], token: str, live_stream_id: str, state: State
+    request: Request[Any, Any, Any], token: FromPath[str], live_stream_id: FromPath[str], state: State
 ) -> Response[SessionJson]:
     """Exchange a token for a session of 24 h."""
     stream = await live_streams.watched(live_stream_id)

@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 from litestar import HttpMethod, Request, Response, route
+from litestar.di import NamedDependency
+from litestar.params import FromPath
 
 from reelkit.catalog import playback
 from reelkit.delivery.conditional import entity_tag, has_current
@@ -22,7 +24,9 @@ _ID = re.compile(r"pl[0-9A-Za-z]{1,62}", re.ASCII)
 @route(
     "/player/{player_id:str}/logo.png", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False, name="logo"
 )
-async def player_logo(request: Request[Any, Any, Any], player_id: str, runtime: Runtime) -> Response[bytes]:
+async def player_logo(
+    request: Request[Any, Any, Any], player_id: FromPath[str], runtime: NamedDependency[Runtime]
+) -> Response[bytes]:
     """Answer the logo of a theme: a PNG, or a JPEG under the same address."""
     theme = await playback.logo(player_id) if _ID.fullmatch(player_id) else None
     if theme is None or theme.logo_key is None or theme.logo_type is None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from litestar import HttpMethod, MediaType, Request, Response
 from litestar.handlers import HTTPRouteHandler, route
+from litestar.params import FromPath
 
 from reelkit.access.admission import Admission
 from reelkit.access.playback import TOKEN
@@ -40,7 +41,7 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
     closed = site.playback.mode == "session"
 
     @route("/embed/vod/{video_id:str}", http_method=READS, include_in_schema=False, name="embed")
-    async def embed_page(request: Request[Any, Any, Any], video_id: str) -> Response[bytes]:
+    async def embed_page(request: Request[Any, Any, Any], video_id: FromPath[str]) -> Response[bytes]:
         """Answer the page of one video, for a frame."""
         accepted = request.headers.get("accept-language", "")
         # What the media are asked of, so that the page names nothing that is not to be had yet.
@@ -57,7 +58,9 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
         return answer(embed.render(shown, read_options(request.query_params), accepted, domains))
 
     @route("/embed/assets/{name:str}/{hash:str}/{file:str}", http_method=READS, include_in_schema=False, name="embed-asset")
-    async def embed_asset(request: Request[Any, Any, Any], name: str, hash: str, file: str) -> Response[bytes]:
+    async def embed_asset(
+        request: Request[Any, Any, Any], name: FromPath[str], hash: FromPath[str], file: FromPath[str]
+    ) -> Response[bytes]:
         """Answer a file of the player or the runtime."""
         asset = embed.asset(name, hash, file)
         if asset is None:
@@ -85,7 +88,7 @@ def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str
         return answer(watch.list(shown, max(number, 1), listed.total))
 
     @route("/watch/{video_id:str}", http_method=READS, include_in_schema=False, name="watch")
-    async def watch_page(video_id: str) -> Response[bytes]:
+    async def watch_page(video_id: FromPath[str]) -> Response[bytes]:
         """Answer one video with the snippet that embeds it."""
         if closed:
             return answer(watch.closed())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl
 
 from litestar import Request, asgi, get
+from litestar.params import FromPath
 from reelkit import Gate, Problem, Site, Visitor, signing_keys
 
 from reelkit_streamproxy.refusals import AddressRefused, refusal_of
@@ -97,7 +98,7 @@ def handlers(site: Site, settings: Settings) -> list[ControllerRouterHandler]:
             await _follow(await proxy_of_site(), scope, receive, send, target.decode("latin-1"))
 
     @get("/api/refused/{reason:str}", include_in_schema=False)
-    async def refused(reason: str) -> None:
+    async def refused(reason: FromPath[str]) -> None:
         """Say why a playlist leads here."""
         raise refusal_of(reason) or Nothing()
 
