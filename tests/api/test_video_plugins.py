@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,7 +26,8 @@ class Rude(reelkit.Problem):
 def before_change(change):
     if change.resource != "video":
         return None
-    if "damn" in (change.after or {}).get("title", "") or (change.action == "delete" and change.before["title"] == "precious"):
+    title = (change.after or {}).get("title", "")
+    if "damn" in title or (change.action == "delete" and change.before["title"] == "precious"):
         raise Rude(name="title")
     if change.action == "create":
         return {"tags": [*change.after["tags"], "seen"], "public": False}
