@@ -6,6 +6,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 from reelkit.jobs.durable import Durable
@@ -17,7 +18,7 @@ from reelkit.jobs.scratch import Scratch
 __all__ = ["Attempts"]
 
 DEADLY = 3
-"""A job under which the process died so many times in a row is not started again."""
+"""A job under which the process died so many times in a row is not started again. Before the last time it is a suspect."""
 
 BACKOFF = 4.0
 
@@ -44,6 +45,8 @@ class Attempts:
         self._tasks: set[asyncio.Task[Any]] = set()
         # The queue counts too, but with a delay in which it may hand over one job too many.
         self._slots = {name: asyncio.Semaphore(kind.concurrency) for name, kind in kinds.items()}
+        # Jobs that always die together look alike; one at a time shows which of them kills.
+        self._suspects = asyncio.Lock()
 
     async def run(self, kind: str, key: str, payload: dict[str, Any]) -> Outcome:
         """Do one job: the body of its workflow. After a crash it runs again from the top, over the steps already kept."""
@@ -87,10 +90,15 @@ class Attempts:
 
     async def _attempt(self, kind: str, key: str, payload: dict[str, Any], number: int) -> Outcome:
         id = f"{kind}:{key}"
-        interrupted = await patiently(self._ledger.begin, id)
+        interrupted = await patiently(self._ledger.interrupted, id)
         if interrupted >= DEADLY:
             await patiently(self._ledger.end, id)
             return {"failure": f"It stopped the process that ran it {interrupted} times.", "again": False}
+        async with self._suspects if interrupted == DEADLY - 1 else nullcontext():
+            return await self._try(id, kind, key, payload, number)
+
+    async def _try(self, id: str, kind: str, key: str, payload: dict[str, Any], number: int) -> Outcome:
+        await patiently(self._ledger.begin, id)
         scratch = await asyncio.to_thread(self._scratch.make, id)
         progress = Progress(lambda value: self._ledger.report(id, value))
         try:

@@ -28,18 +28,22 @@ class Ledger:
         for statement in CREATE:
             connection.exec_driver_sql(statement)
 
-    def begin(self, id: str) -> int:
-        """Note that an attempt starts and return how many starts before it, one after the other, had no end.
+    def interrupted(self, id: str) -> int:
+        """Return how many of the latest starts, one after the other, had no end.
 
         A start without an end means that the process died in it: a job for which that happens again and again
         kills its process.
         """
-        row = self._run(
+        row = self._run("SELECT interrupted FROM job_run WHERE id = :id", id=id)
+        return int(row or 0)
+
+    def begin(self, id: str) -> None:
+        """Note that an attempt starts."""
+        self._run(
             "INSERT INTO job_run (id, interrupted, progress) VALUES (:id, 1, 0)"
-            " ON CONFLICT (id) DO UPDATE SET interrupted = job_run.interrupted + 1, progress = 0 RETURNING interrupted",
+            " ON CONFLICT (id) DO UPDATE SET interrupted = job_run.interrupted + 1, progress = 0 RETURNING 1",
             id=id,
         )
-        return int(row or 1) - 1
 
     def end(self, id: str) -> None:
         """Note that an attempt ended, whether well or not."""
