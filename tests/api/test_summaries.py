@@ -16,12 +16,22 @@ PLUGIN = """
 import reelkit
 from reelkit.interfaces.summarizer import Unprocessable, WrittenSummary
 
+NONSENSE = {
+    "nothing": None,
+    "numbers": WrittenSummary(abstract=5),
+    "letters": WrittenSummary(takeaways="abc"),
+    "nul": WrittenSummary(abstract="a\\0"),
+}
+
 class Shortener:
     tries = 0
 
     async def summarize(self, request):
         if "gibberish" in request.text:
             raise Unprocessable("It makes no sense.")
+        for word, nonsense in NONSENSE.items():
+            if word in request.text:
+                return nonsense
         Shortener.tries += 1
         if "stubborn" in request.text or Shortener.tries == 1:
             raise RuntimeError("not now")  # the job tries again
@@ -157,6 +167,13 @@ def test_a_plugin_writes_a_summary_from_the_captions(writing: ServedSite) -> Non
     assert source == {"abstract": "Title: Hello (en)", "takeaways": ["a", "b", "c"]}
     events = writing.folder / "plugins" / "shortener.py.events"
     assert events.read_text().split() == [summary["summaryId"]]
+
+
+@pytest.mark.parametrize("word", ["nothing", "numbers", "letters", "nul"])
+def test_what_is_no_summary_fails_at_once(writing: ServedSite, word: str) -> None:
+    video = captioned(writing, f"{word} " * 60)
+    summary = writing.client.post("/summaries", json={"videoId": video, "origin": "auto"}).json()
+    assert ended(writing, summary["summaryId"], timeout=15) == "failed"
 
 
 @pytest.mark.parametrize("words", ["", "too few words", "gibberish " * 60])

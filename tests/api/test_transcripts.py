@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from reelkit.testing.served import ServedSite, served_site
+from reelkit.testing.servers import PostgresServer
 
 PLUGIN = """
 import json, wave
@@ -17,6 +18,12 @@ from reelkit.interfaces.captioner import WrittenCaptions
 from reelkit.interfaces.summarizer import Unprocessable, WrittenSummary
 
 tried = set()
+NONSENSE = {
+    "no text": WrittenCaptions(vtt="no captions", language="en"),
+    "no language": WrittenCaptions(vtt="WEBVTT", language="xx-nowhere"),
+    "bytes": WrittenCaptions(vtt=b"WEBVTT", language="en"),
+    "nothing": None,
+}
 
 class Listener:
     async def caption(self, request):
@@ -29,7 +36,9 @@ class Listener:
             raise Unprocessable("Nobody speaks.")
         if "flaky" in request.title and request.title not in tried:
             tried.add(request.title)
-            return WrittenCaptions(vtt="no captions", language="en")  # the job tries again
+            raise RuntimeError("not now")  # the job tries again
+        if request.title in NONSENSE:
+            return NONSENSE[request.title]
         language = request.language or "pt-br"
         return WrittenCaptions(vtt=f"WEBVTT\\n\\n00:00.000 --> 00:01.000\\n{language} " + "word " * 60, language=language)
 
@@ -53,13 +62,19 @@ def on_event(event):
 """
 
 
-@pytest.fixture(scope="module")
-def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def listening(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
     """A site with a plugin that writes captions."""
     folder = tmp_path_factory.mktemp("listening")
     (folder / "plugins").mkdir()
     (folder / "plugins" / "listener.py").write_text(PLUGIN)
-    with served_site(folder) as site:
+    environment = {}
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        migrated = request.getfixturevalue("migrated_postgres")
+        server.psql(f"CREATE DATABASE listening TEMPLATE {migrated}")
+        environment["REELKIT_DATABASE__URL"] = server.url("listening")
+    with served_site(folder, environment=environment) as site:
         yield site
 
 
@@ -150,6 +165,16 @@ def test_what_cannot_be_written_says_why(listening: ServedSite, speech: bytes) -
     found = ended(listening, video)
     assert (found["status"], found["error"]["detail"]) == ("unprocessable", "Nobody speaks.")
     assert listening.client.get(f"/videos/{video}/captions").json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [("no text", "'no captions'"), ("no language", "'xx-nowhere'"), ("bytes", "`bytes`"), ("nothing", "NoneType")],
+)
+def test_what_is_no_captions_fails_at_once(listening: ServedSite, speech: bytes, title: str, said: str) -> None:
+    found = ended(listening, create(listening, speech, title, transcript=True), timeout=15)
+    assert found["status"] == "failed"
+    assert "The plugin listener: caption" in found["error"]["detail"] and said in found["error"]["detail"]
 
 
 def test_a_video_without_sound_has_no_captions(listening: ServedSite, sample: Callable[..., Path]) -> None:

@@ -39,6 +39,6 @@ class Captioner(Protocol):
         """Write one file; work that keeps a processor busy belongs into a thread or process.
 
         Raises `Unprocessable` of reelkit.interfaces.summarizer when nothing can be written; after any other error it is
-        tried again.
+        tried again. What is no WebVTT, or in no language that CLDR knows, has failed for good.
         """
         ...

@@ -38,5 +38,5 @@ class Summarizer(Protocol):
     """Writes summaries. One is made for each summary, so keep what is costly in the module."""
 
     async def summarize(self, request: SummaryRequest) -> WrittenSummary:
-        """Write one. Raises Unprocessable; after any other error it is tried again."""
+        """Write one. Raises Unprocessable; after any other error it is tried again. What is no text has failed for good."""
         ...

@@ -20,6 +20,7 @@ from reelkit.jobs.announce import announcing, facts
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.jobs.summary import submit_summary, summarise_what_waits
 from reelkit.jobs.transfer import at_hand, store_bytes
+from reelkit.jobs.written import checked
 from reelkit.media.probe import Unreadable
 from reelkit.media.sound import extract_sound
 from reelkit.media.webvtt import read_text, well_formed
@@ -63,8 +64,8 @@ async def captions(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -
     if source is None or source.status != "ingested":
         return
     try:
-        written = await _write(runtime, job, video, source)
-        await _publish(runtime, wish, video, written)
+        plugin, written = await _write(runtime, job, video, source)
+        await _publish(runtime, wish, video, written, plugin)
     except Unprocessable as error:
         await _end(runtime, wish, "unprocessable", str(error) or "Nothing can be written about it.")
         return
@@ -83,9 +84,9 @@ async def _end(runtime: Runtime, wish: Transcript, status: Literal["failed", "un
     await summarise_what_waits(runtime, wish.scope, wish.video_id)
 
 
-async def _write(runtime: Runtime, job: JobContext, video: Video, source: Source) -> WrittenCaptions:
-    """Have them written by the first plugin that offers to. Raises Unprocessable, PermanentFailure."""
-    captioner = _captioner(runtime)
+async def _write(runtime: Runtime, job: JobContext, video: Video, source: Source) -> tuple[str, WrittenCaptions]:
+    """Have them written by the first plugin that offers to, and name it. Raises Unprocessable, PermanentFailure."""
+    plugin, captioner = _captioner(runtime)
     if source.probe is None or not source.probe.audio:
         raise Unprocessable("The video has no sound.")
     sound: Path = job.scratch / "sound.wav"
@@ -108,18 +109,17 @@ async def _write(runtime: Runtime, job: JobContext, video: Video, source: Source
             language=language,
         )
     )
-    if not isinstance(written, WrittenCaptions):
-        raise TypeError(f"caption must return WrittenCaptions, not {type(written).__name__}")
-    return written
+    return plugin, checked(written, WrittenCaptions, plugin, "caption")
 
 
-async def _publish(runtime: Runtime, wish: Transcript, video: Video, written: WrittenCaptions) -> None:
-    """Store what was written and let it be the captions of its language. Raises Unprocessable, ValueError."""
+async def _publish(runtime: Runtime, wish: Transcript, video: Video, written: WrittenCaptions, plugin: str) -> None:
+    """Store what was written and let it be the captions of its language. Raises Unprocessable, PermanentFailure."""
     language = canonical(written.language)
     data = (await asyncio.to_thread(read_text, written.vtt.encode("utf-8", "replace"))).encode()
     if language is None or not well_formed(data.decode()) or len(data) > MOST_BYTES:
-        raise ValueError(
-            f"caption must return WebVTT of at most {MOST_BYTES} bytes and its language, not {written.language!r}"
+        raise PermanentFailure(
+            f"The plugin {plugin}: caption must return WebVTT of at most {MOST_BYTES} bytes and its language in BCP 47, "
+            f"not {len(data)} bytes that begin with {written.vtt[:20]!r} and are said to be in {written.language[:40]!r}."
         )
     scope, video_id = video.scope, video.video_id
     key = text_tracks.new_key(scope, video_id, "caption")
@@ -150,9 +150,9 @@ class _NotWanted(Exception):
     """Takes back what was begun; the text is for people."""
 
 
-def _captioner(runtime: Runtime) -> Captioner:
+def _captioner(runtime: Runtime) -> tuple[str, Captioner]:
     for plugin, offered in runtime.plugins.answers("register_captioner"):
         if isinstance(offered, Captioner):
-            return offered
+            return plugin, offered
         runtime.plugins.blame(plugin, f"register_captioner returned {type(offered).__name__}, which is no Captioner")
     raise PermanentFailure("This site has no plugin that writes captions.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from reelkit.catalog import summaries, text_tracks, transcripts, work
+from reelkit.catalog.packing import storable
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.summaries import Attribute, Summary, SummaryFilter
 from reelkit.catalog.text_tracks import TextTrack
@@ -17,6 +18,7 @@ from reelkit.interfaces.summarizer import Summarizer, SummaryRequest, Unprocessa
 from reelkit.jobs.announce import announcing, facts
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.jobs.transfer import content
+from reelkit.jobs.written import checked
 from reelkit.media.webvtt import spoken
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ async def _write(runtime: Runtime, wanted: Summary) -> WrittenSummary:
     video = await work.video(wanted.video_id)
     if video is None:
         raise Unprocessable("The video is gone.")
-    summarizer = _summarizer(runtime)
+    plugin, summarizer = _summarizer(runtime)
     track, text = await _text(runtime, wanted)
     if track is None or len(text.split()) < FEWEST_WORDS:
         raise Unprocessable(f"Less than {FEWEST_WORDS} words are said in the captions of this video.")
@@ -94,15 +96,16 @@ async def _write(runtime: Runtime, wanted: Summary) -> WrittenSummary:
             attributes=wanted.attributes,
         )
     )
-    if not isinstance(written, WrittenSummary):
-        raise TypeError(f"summarize must return WrittenSummary, not {type(written).__name__}")
-    return written
+    proper = checked(written, WrittenSummary, plugin, "summarize")
+    if not all(storable(text) for text in (proper.abstract or "", *proper.takeaways)):
+        raise PermanentFailure(f"The plugin {plugin}: summarize returned a text with the character NUL.")
+    return proper
 
 
-def _summarizer(runtime: Runtime) -> Summarizer:
+def _summarizer(runtime: Runtime) -> tuple[str, Summarizer]:
     for plugin, offered in runtime.plugins.answers("register_summarizer"):
         if isinstance(offered, Summarizer):
-            return offered
+            return plugin, offered
         runtime.plugins.blame(plugin, f"register_summarizer returned {type(offered).__name__}, which is no Summarizer")
     raise PermanentFailure("This site has no plugin that writes summaries.")
 
