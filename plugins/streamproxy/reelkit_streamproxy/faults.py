@@ -11,6 +11,7 @@ __all__ = [
     "AddressNotCalled",
     "AnswerRefused",
     "RedirectRefused",
+    "UpstreamBusy",
     "UpstreamFailed",
     "UpstreamMissing",
     "UpstreamSilent",
@@ -60,6 +61,13 @@ class RedirectRefused(UpstreamFailed):
     """The origin redirects to where the proxy does not go."""
 
     slug, title = "proxy-redirect-refused", "The origin redirects to an address that is not fetched."
+
+
+class UpstreamBusy(Problem):
+    """As many requests to the origin are under way as its operator wants of this site."""
+
+    slug, status, title = "proxy-upstream-busy", 503, "Too many requests to the origin are under way."
+    headers = {"retry-after": "5"}
 
 
 class AddressNotCalled(Problem):

@@ -33,14 +33,19 @@ class Proxy:
         self.origins = Origins(settings)
         self.types = TypeList(settings.content_types)
         self.health = OriginHealth(settings.origins)
-        self.connections = Connections(site.network.allow_private, settings.connect_seconds, settings.first_byte_seconds)
+        connections = Connections(
+            site.network.allow_private,
+            settings.connect_seconds,
+            settings.first_byte_seconds,
+            most=settings.origin_connections,
+        )
         limits = Limits(
             idle=settings.idle_seconds,
             total=settings.total_seconds,
             redirects=settings.redirects,
             size=settings.response_bytes,
         )
-        self.upstream = Upstream(self.connections, limits)
+        self.upstream = Upstream(connections, limits)
         self.cache = Cache(site.data / "streamproxy", settings.cache_bytes) if settings.cache_bytes else None
         self.joining = Joining(settings.cache_entry_bytes)
         self._background: set[asyncio.Future[object]] = set()

@@ -104,7 +104,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The largest playlist or manifest that is read."""
     response_bytes: Count = 16 * 1024**3
     """The largest body that is passed on."""
+    origin_connections: Count = 256
+    """Requests to one host that are under way at once, of each worker; those beyond it wait, and at last get 503."""
     connect_seconds: Seconds = 5.0
+    """How long connecting may take, and waiting for others before it."""
     first_byte_seconds: Seconds = 10.0
     """From the request to the head of the answer."""
     idle_seconds: Seconds = 20.0

@@ -7,15 +7,16 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urljoin
 
+import msgspec
 from reelkit import OutboundFailed, OutboundRefused, OutboundTooLarge
 
 from reelkit_streamproxy.addresses import Address, parse_address
 from reelkit_streamproxy.connections import Connections
-from reelkit_streamproxy.faults import RedirectRefused
+from reelkit_streamproxy.faults import RedirectRefused, UpstreamBusy
 from reelkit_streamproxy.http1 import Broken, Connection, Head, Silent
 from reelkit_streamproxy.refusals import Refusal
 
-__all__ = ["Body", "Permit", "Upstream"]
+__all__ = ["Body", "Limits", "Permit", "Upstream"]
 
 Permit = Callable[[Address], Awaitable[Mapping[str, str]]]
 """Raises a Problem for what may not be fetched, returns the headers that go with the rest; asked anew for redirects."""
@@ -29,11 +30,13 @@ _WANTED = re.compile(r"\s*bytes\s*=\s*(\d{1,18})\s*-.*", re.ASCII | re.IGNORECAS
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(?:(\d{1,18})|\*)", re.ASCII)
 
 
-class Limits:
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one answer may take: seconds of silence, seconds of all of it, redirects, bytes of the body."""
 
-    def __init__(self, *, idle: float, total: float, redirects: int, size: int) -> None:
-        self.idle, self.total, self.redirects, self.size = idle, total, redirects, size
+    idle: float
+    total: float
+    redirects: int
+    size: int
 
 
 class Upstream:
@@ -49,7 +52,7 @@ class Upstream:
         """Ask, and return the answer once its head is there, whatever its status.
 
         headers: those of the request itself; permitted: what permit returned for the address; it is asked for redirects
-        only. Raises what permit raises, OutboundRefused, OutboundFailed.
+        only. Raises what permit raises, UpstreamBusy, OutboundRefused, OutboundFailed.
         """
         deadline = asyncio.get_running_loop().time() + self._limits.total
         for _ in range(self._limits.redirects + 1):
@@ -69,7 +72,7 @@ class Upstream:
     async def again(
         self, address: Address, permitted: Mapping[str, str], headers: Mapping[str, str]
     ) -> tuple[Connection, Head]:
-        """Ask once more for what is permitted already. Raises OutboundRefused, OutboundFailed."""
+        """Ask once more for what is permitted already. Raises UpstreamBusy, OutboundRefused, OutboundFailed."""
         return await self._connections.ask("GET", address, {**permitted, **headers})
 
     def give_back(self, address: Address, connection: Connection) -> None:
@@ -77,24 +80,14 @@ class Upstream:
         self._connections.give_back(address, connection)
 
 
-class _Asked:
+class _Asked(msgspec.Struct, frozen=True):
     """What was asked for, so that it can be asked for again."""
 
-    def __init__(
-        self,
-        upstream: Upstream,
-        method: str,
-        address: Address,
-        headers: dict[str, str],
-        permitted: Mapping[str, str],
-    ) -> None:
-        self.upstream, self.method, self.address, self.headers, self.permitted = (
-            upstream,
-            method,
-            address,
-            headers,
-            permitted,
-        )
+    upstream: Upstream
+    method: str
+    address: Address
+    headers: dict[str, str]
+    permitted: Mapping[str, str]
 
 
 class Body:
@@ -140,7 +133,7 @@ class Body:
             self._read += len(piece)
             if connection.finished:
                 # At once, so that the next request has the connection even if nobody asks for what comes behind.
-                self.finish()
+                self.close()
                 if self._read <= self._limits.size:
                     return piece
             self._waited += self._clock() - started
@@ -167,15 +160,8 @@ class Body:
         """Whether nothing more comes."""
         return self._ended
 
-    def finish(self) -> None:
-        """Give the connection back; one whose body was not read to the end is closed."""
-        self._ended = True
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            self._asked.upstream.give_back(self.address, connection)
-
     def close(self) -> None:
-        """Stop; the origin need not send what nobody reads."""
+        """Stop; the origin need not send what nobody reads. One that was read to its end keeps its connection."""
         self._ended = True
         self._disconnect()
 
@@ -184,7 +170,7 @@ class Body:
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection.close()
+            self._asked.upstream.give_back(self.address, connection)
 
     async def _resume(self) -> Connection:
         """Ask for the rest of a body that broke off. Raises what broke it when there is no way to."""
@@ -197,7 +183,7 @@ class Body:
         headers |= {"range": wanted, "if-range": validator}
         try:
             connection, head = await self._asked.upstream.again(self.address, self._asked.permitted, headers)
-        except (OutboundFailed, OutboundRefused) as failed:
+        except (OutboundFailed, OutboundRefused, UpstreamBusy) as failed:
             raise error from failed
         place = _RANGE.fullmatch(head.headers.get("content-range", ""))
         if (
@@ -209,7 +195,7 @@ class Body:
             or self._validator(head) not in (None, validator)
         ):
             # It has become another body meanwhile, or the origin cannot do ranges.
-            connection.close()
+            self._asked.upstream.give_back(self.address, connection)
             raise error
         self._connection = connection
         return connection

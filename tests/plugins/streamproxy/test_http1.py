@@ -16,8 +16,10 @@ import pytest
 import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
+from reelkit import OutboundRefused
 from reelkit_streamproxy.addresses import parse_address
 from reelkit_streamproxy.connections import Connections
+from reelkit_streamproxy.faults import UpstreamBusy
 from reelkit_streamproxy.http1 import Broken, Silent, _Chunks, read_head
 
 BODY = random.Random(5).randbytes(3_000_000)
@@ -88,7 +90,7 @@ async def fetched(answers: list[bytes], tls: Path | None = None, pieces: int = 1
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server_side)
     port = server.sockets[0].getsockname()[1]
     address = parse_address(f"{'https' if tls else 'http'}://origin.test:{port}/a?b=c")
-    client = Connections(["origin.test"], 2, 5, resolve=here, tls=client_side)
+    client = Connections(["origin.test"], 2, 5, most=1, resolve=here, tls=client_side)
     bodies = []
     for _ in answers:
         connection, _head = await client.ask("GET", address, {})
@@ -143,7 +145,7 @@ def test_a_host_that_hangs_up_is_connected_to_again(run: Any) -> None:
 
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         address = parse_address(f"http://origin.test:{server.sockets[0].getsockname()[1]}/")
-        client = Connections(["origin.test"], 2, 5, resolve=here)
+        client = Connections(["origin.test"], 2, 5, most=1, resolve=here)
         for pause in (0, 0.1, 0):
             await asyncio.sleep(pause)
             connection, _head = await client.ask("GET", address, {})
@@ -182,7 +184,7 @@ def test_a_trailer_that_does_not_end_is_given_up(run: Any) -> None:
     async def ask() -> None:
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        connections = Connections([f"origin.test:{port}"], 2, 2, resolve=here)
+        connections = Connections([f"origin.test:{port}"], 2, 2, most=1, resolve=here)
         connection, _ = await connections.ask("GET", parse_address(f"http://origin.test:{port}/"), {})
         with pytest.raises(Silent):
             await asyncio.wait_for(connection.read(0.2), 2)
@@ -190,6 +192,36 @@ def test_a_trailer_that_does_not_end_is_given_up(run: Any) -> None:
         server.close()
 
     run(ask())
+
+
+def test_a_host_is_asked_no_more_at_once_than_allowed(run: Any) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(whole(b"fine"))
+
+    async def visits() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        address = parse_address(f"http://origin.test:{port}/")
+        client = Connections(["origin.test"], 0.3, 5, most=2, resolve=here)
+        asked = [await client.ask("GET", address, {}) for _ in range(2)]
+        with pytest.raises(UpstreamBusy) as busy:
+            await client.ask("GET", address, {})
+        assert busy.value.status == 503 and busy.value.headers["retry-after"]
+        waiting = asyncio.ensure_future(client.ask("GET", address, {}))
+        await asyncio.sleep(0.1)
+        client.give_back(address, asked.pop()[0])
+        asked.append(await waiting)
+        for failure in range(3):
+            with pytest.raises(OutboundRefused):
+                await client.ask("GET", parse_address(f"http://elsewhere.test:{port}/{failure}"), {})
+        for connection, _head in asked:
+            client.give_back(address, connection)
+        assert not client._hosts, "nothing is kept of hosts without a connection"
+        server.close()
+
+    run(visits())
 
 
 @given(st.binary(max_size=300))

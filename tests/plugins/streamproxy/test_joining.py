@@ -124,7 +124,7 @@ async def asking(answer: bytes) -> AsyncIterator[Callable[[], Awaitable[Body]]]:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     address = parse_address(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
-    connections = Connections(["127.0.0.1"], 2, 2)
+    connections = Connections(["127.0.0.1"], 2, 2, most=100)
     upstream = Upstream(connections, Limits(idle=5, total=30, redirects=0, size=1 << 30))
     yield lambda: upstream.open("GET", address, {}, {}, permit)
     connections.close()
