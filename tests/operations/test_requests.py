@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -145,6 +146,17 @@ async def test_no_answer_is_taken_for_another_type() -> None:
 )
 def test_secrets_do_not_reach_the_log(query: str, masked: str) -> None:
     assert masked_query(query) == masked
+
+
+def test_long_queries_are_masked_and_not_remembered() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(64):
+            assert masked_query(f"a={'x' * 100_000}&token=abc{number}").endswith("x&token=***")
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1_000_000
 
 
 @pytest.mark.parametrize("path", ["/vod/vi1/token/abc/hls/manifest.m3u8", "/upload-tokens/abc"])
