@@ -35,3 +35,18 @@ def test_head_asks_for_a_key_where_get_does_and_counts_as_reading(site: ServedSi
 def test_head_where_nothing_can_be_got_is_refused(site: ServedSite) -> None:
     answer = site.client.head("/videos/viNobody/source")
     assert (answer.status_code, answer.content) == (405, b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/videos", "GET, HEAD, OPTIONS, POST"),
+        ("/videos/viNobody", "DELETE, GET, HEAD, OPTIONS, PATCH"),
+        ("/tags", "GET, HEAD, OPTIONS"),
+        ("/upload", "OPTIONS, POST"),
+    ],
+)
+def test_options_and_refusals_name_every_method_of_a_path(site: ServedSite, path: str, methods: str) -> None:
+    asked, refused = site.client.options(path), site.client.put(path)
+    assert (asked.status_code, asked.headers["allow"], asked.content) == (204, methods, b"")
+    assert (refused.status_code, refused.headers["allow"]) == (405, methods)

@@ -69,6 +69,10 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     headers = dict(problem.headers)
     if isinstance(error, HTTPException) and error.headers:
         headers |= {name.lower(): value for name, value in error.headers.items()}
+    if "allow" in headers:
+        methods = set(headers["allow"].split(", "))
+        # HEAD is answered wherever GET is, but not by a handler of its own.
+        headers["allow"] = ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
     return Response(
         msgspec.json.encode(problem.body()), status_code=problem.status, media_type="application/json", headers=headers
     )
