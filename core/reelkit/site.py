@@ -22,6 +22,7 @@ __all__ = [
     "Jobs",
     "Limits",
     "Network",
+    "Operations",
     "Playback",
     "Sandbox",
     "Site",
@@ -164,6 +165,16 @@ class Jobs(Section, frozen=True):
     """A worker silent for this long is taken for dead and its jobs are taken over."""
 
 
+class Operations(Section, frozen=True):
+    """[operations]"""
+
+    allow: tuple[str, ...] = ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+    """Addresses and networks that may read /metrics, and in /readyz what does not work; others learn whether all does."""
+
+    def __post_init__(self) -> None:
+        read_all(read_network, self.allow)
+
+
 class Tier(Section, frozen=True):
     """[tiers.NAME]: how often a key may ask and whether it may stream. window: seconds."""
 
@@ -202,6 +213,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     videos: Videos = Videos()
     sandbox: Sandbox = Sandbox()
     jobs: Jobs = Jobs()
+    operations: Operations = Operations()
     tiers: dict[str, Tier] = msgspec.field(
         default_factory=lambda: {
             "public": Tier(limit=10, streaming=False),

@@ -48,6 +48,16 @@ def test_metrics_count_by_route_and_never_by_id(site: ServedSite) -> None:
     assert video not in text
 
 
+def test_strangers_learn_whether_the_site_is_ready_and_nothing_else(site: ServedSite) -> None:
+    stranger = {"X-Forwarded-For": "203.0.113.9"}
+    assert httpx.get(f"{site.url}/healthz", headers=stranger).status_code == 200
+    ready = httpx.get(f"{site.url}/readyz", headers=stranger)
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "checks": [], "quarantined": []})
+    refused = httpx.get(f"{site.url}/metrics", headers=stranger)
+    assert refused.status_code == 403 and "reelkit_requests" not in refused.text
+    assert httpx.get(f"{site.url}/metrics", headers={"X-Forwarded-For": "10.1.2.3"}).status_code == 200
+
+
 def test_a_request_is_one_line_with_its_id_and_no_secret(site: ServedSite) -> None:
     answer = httpx.get(
         f"{site.url}/videos?token=hush&title=a&api_key=hush",

@@ -149,6 +149,7 @@ ALSO_ANSWERS: dict[str, tuple[int, ...]] = {
     "DELETE_uploads-tus-id": TUS,
     "POST_auth-api-key": (401, 403, 429),
     "POST_auth-refresh": (401,),
+    "GET_metrics": (403,),
 }
 
 

@@ -1,4 +1,7 @@
-"""/healthz: the process answers. /readyz: everything that it needs answers too. /metrics: what Prometheus reads."""
+"""/healthz: the process answers. /readyz: everything that it needs answers too. /metrics: what Prometheus reads.
+
+Load balancers anywhere may ask for the first two; what they would learn beside a status is for [operations] allow.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,15 @@ from typing import Any, Literal
 
 import msgspec
 import structlog
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.datastructures import State
 
+from reelkit.access.policies import address_within
 from reelkit.hookspecs import HealthCheck
 from reelkit.jobs.runtime import Runtime
 from reelkit.operations.metrics import CONTENT_TYPE, Metrics
 from reelkit.plugins import Plugins
+from reelkit.problems import AccessDenied
 
 __all__ = ["CheckResult", "Readiness", "ReadinessReport", "healthz", "metrics", "readyz"]
 
@@ -94,24 +99,35 @@ async def _ask(name: str, check: Callable[[], Awaitable[None]]) -> CheckResult:
     return CheckResult(name, not detail, round((time.perf_counter() - start) * 1000, 2), detail)
 
 
-@get("/healthz", media_type="application/json")
+@get("/healthz", media_type="application/json", operation_id="GET_healthz")
 async def healthz() -> Response[dict[str, str]]:
     """Tell that this process answers."""
     return Response({"status": "alive"}, headers=NO_STORE)
 
 
-@get("/readyz", media_type="application/json")
-async def readyz(state: State) -> Response[ReadinessReport]:
-    """Tell whether everything that this process needs answers; 503 when not."""
+@get("/readyz", media_type="application/json", operation_id="GET_readyz")
+async def readyz(request: Request[Any, Any, Any], state: State) -> Response[ReadinessReport]:
+    """Tell whether everything that this process needs answers; 503 when not. Strangers are not told what does not."""
     readiness: Readiness = state.readiness
     report = await readiness.report()
+    if not _of_operators(request):
+        report = ReadinessReport(report.status, (), ())
     return Response(report, status_code=200 if report.status == "ready" else 503, headers=NO_STORE)
 
 
-@get("/metrics", sync_to_thread=True)
-def metrics(state: State) -> Response[bytes]:
+@get("/metrics", media_type="text/plain", sync_to_thread=True, operation_id="GET_metrics")
+def metrics(request: Request[Any, Any, Any], state: State) -> Response[bytes]:
     """Return the measurements of this process in the format of Prometheus."""
+    if not _of_operators(request):
+        raise AccessDenied(detail="Measurements are for the addresses of `allow` under [operations].")
     measured: Metrics = state.metrics
     text: Any = b"".join(measured.text())
     # Litestar adds the charset to every text.
     return Response(text, media_type=CONTENT_TYPE.partition("; charset=")[0], headers=NO_STORE)
+
+
+def _of_operators(request: Request[Any, Any, Any]) -> bool:
+    """Tell whether a request comes from where operators are."""
+    runtime: Runtime = request.app.state.runtime
+    client = request.client
+    return client is not None and address_within(client.host, runtime.site.operations.allow)
