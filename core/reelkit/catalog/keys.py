@@ -11,17 +11,15 @@ from piccolo.columns import JSONB, Text, Timestamptz
 from reelkit.catalog.binding import transaction
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.packing import pack, unpack
-from reelkit.catalog.scope import Environment, Scope, Scoped, scoped, unscoped
+from reelkit.catalog.scope import Owned, Scope, Scoped, scoped, unscoped
 
 __all__ = ["ApiKey", "by_digest", "get", "insert", "list_keys", "revoke", "set_tier", "touch"]
 
 
-class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+class ApiKey(Owned, frozen=True, kw_only=True):
     """What is known of a key. prefix: its first characters, to be recognised by; scopes: what it may do, `*` all."""
 
     id: str
-    project: str
-    environment: Environment
     name: str
     prefix: str
     digest: str
@@ -33,11 +31,6 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: datetime | None = None
     """At most a minute behind."""
     revoked_at: datetime | None = None
-
-    @property
-    def scope(self) -> Scope:
-        """Where it is."""
-        return Scope(self.project, self.environment)
 
 
 class ApiKeyRow(Scoped, tablename="api_key"):

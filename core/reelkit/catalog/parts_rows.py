@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 from piccolo.columns import BigInt, Boolean, Text, Timestamptz
 
-from reelkit.catalog.scope import Environment, Scope, Scoped
+from reelkit.catalog.scope import Owned, Scoped
 
 __all__ = [
     "Claim",
@@ -26,12 +26,10 @@ __all__ = [
 Mode = Literal["part", "bytes", "tus"]
 
 
-class PartialUpload(msgspec.Struct, frozen=True, kw_only=True):
+class PartialUpload(Owned, frozen=True, kw_only=True):
     """A file on its way in parts. total: parts (mode part) or bytes, None until known; storage_upload: the storage's id."""
 
     id: str
-    project: str
-    environment: Environment
     video_id: str | None
     source_id: str | None
     storage_key: str
@@ -52,11 +50,6 @@ class PartialUpload(msgspec.Struct, frozen=True, kw_only=True):
     tail_size: int = 0
     created_at: datetime
     updated_at: datetime
-
-    @property
-    def scope(self) -> Scope:
-        """Whose it is."""
-        return Scope(self.project, self.environment)
 
 
 class UploadPart(msgspec.Struct, frozen=True, kw_only=True):

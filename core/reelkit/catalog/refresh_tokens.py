@@ -7,24 +7,17 @@ from datetime import UTC, datetime
 import msgspec
 from piccolo.columns import Text, Timestamptz
 
-from reelkit.catalog.scope import Environment, Scope, Scoped, scoped, unscoped
+from reelkit.catalog.scope import Owned, Scope, Scoped, scoped, unscoped
 
 __all__ = ["Family", "begin", "renew", "revoke"]
 
 
-class Family(msgspec.Struct, frozen=True, kw_only=True):
+class Family(Owned, frozen=True, kw_only=True):
     """Every token that one sign-in was renewed to; only the last one counts. key_id: the key that signed in."""
 
     id: str
-    project: str
-    environment: Environment
     key_id: str
     expires_at: datetime
-
-    @property
-    def scope(self) -> Scope:
-        """Whose key it is."""
-        return Scope(self.project, self.environment)
 
 
 class RefreshTokenRow(Scoped, tablename="refresh_token"):

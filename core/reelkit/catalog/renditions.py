@@ -9,7 +9,7 @@ import msgspec
 from piccolo.columns import BigInt, DoublePrecision, Text, Timestamptz
 
 from reelkit.catalog.ids import new_id
-from reelkit.catalog.scope import Environment, Scope, Scoped, scoped
+from reelkit.catalog.scope import Owned, Scope, Scoped, scoped
 
 __all__ = ["DraftSegment", "Kind", "NewRendition", "Rendition", "RenditionStatus", "for_video", "prefixes_of"]
 
@@ -39,12 +39,10 @@ class NewRendition(msgspec.Struct, frozen=True, kw_only=True):
     index_key: str | None = None
 
 
-class Rendition(msgspec.Struct, frozen=True, kw_only=True):
+class Rendition(Owned, frozen=True, kw_only=True):
     """One rendition. progress: 0 to 1; the other fields as in NewRendition."""
 
     id: str
-    project: str
-    environment: Environment
     video_id: str
     source_id: str
     kind: Kind
@@ -63,11 +61,6 @@ class Rendition(msgspec.Struct, frozen=True, kw_only=True):
     failure: str | None
     created_at: datetime
     encoded_at: datetime | None
-
-    @property
-    def scope(self) -> Scope:
-        """Whose it is."""
-        return Scope(self.project, self.environment)
 
     @property
     def prefix(self) -> str:

@@ -21,7 +21,7 @@ from piccolo.querystring import QueryString
 
 from reelkit.catalog.binding import Catalogued
 
-__all__ = ["Environment", "Rows", "Scope", "Scoped", "for_update", "scoped", "unscoped"]
+__all__ = ["Environment", "Owned", "Rows", "Scope", "Scoped", "for_update", "scoped", "unscoped"]
 
 Environment = Literal["production", "sandbox"]
 
@@ -31,6 +31,18 @@ class Scope(msgspec.Struct, frozen=True):
 
     project: str
     environment: Environment = "production"
+
+
+class Owned(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read from a row of a Scoped table; a Struct has one base, so what extends another says this by itself."""
+
+    project: str
+    environment: Environment
+
+    @property
+    def scope(self) -> Scope:
+        """Whose it is."""
+        return Scope(self.project, self.environment)
 
 
 class Scoped(Catalogued):

@@ -12,7 +12,7 @@ from reelkit.catalog import doomed
 from reelkit.catalog.binding import transaction
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.packing import pack, storable, unpack
-from reelkit.catalog.scope import Environment, Scope, Scoped, scoped
+from reelkit.catalog.scope import Owned, Scope, Scoped, scoped
 from reelkit.catalog.videos import VideoRow
 from reelkit.interfaces.media import Probe
 
@@ -36,15 +36,13 @@ STALE = timedelta(seconds=60)
 """An upload that has not said `beat` for this long was cut off, and another may take its place."""
 
 
-class Source(msgspec.Struct, frozen=True, kw_only=True):
+class Source(Owned, frozen=True, kw_only=True):
     """The file of a video. size: bytes; checksum: see `checksums`; storage_key: where its bytes are or will be.
 
     The checksum of a file that came in parts is a composite, told by its `-N`.
     """
 
     id: str
-    project: str
-    environment: Environment
     video_id: str
     status: SourceStatus
     storage_key: str
@@ -65,11 +63,6 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     poster_key: str | None = None
     storyboard_keys: tuple[str, ...] = ()
     storyboard_vtt_key: str | None = None
-
-    @property
-    def scope(self) -> Scope:
-        """Whose it is."""
-        return Scope(self.project, self.environment)
 
     @property
     def prefix(self) -> str:

@@ -11,7 +11,7 @@ from piccolo.columns import JSONB, Column, Text, Timestamptz
 from reelkit.catalog.binding import transaction
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.packing import pack, storable, unpack
-from reelkit.catalog.scope import Environment, Scope, Scoped, scoped
+from reelkit.catalog.scope import Owned, Scope, Scoped, scoped
 from reelkit.catalog.video_pages import Page
 from reelkit.catalog.video_rows import VideoRow
 
@@ -39,13 +39,11 @@ Attribute = Literal["abstract", "takeaways"]
 SortBy = Literal["createdAt", "updatedAt", "videoId"]
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
+class Summary(Owned, frozen=True, kw_only=True):
     """One summary. attributes: the parts that are wanted of it; failure: why there are none, a sentence for people."""
 
     id: str
     video_id: str
-    project: str
-    environment: Environment
     origin: Origin
     source_status: SourceStatus
     attributes: tuple[Attribute, ...]
@@ -54,11 +52,6 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     failure: str | None = None
     created_at: datetime
     updated_at: datetime
-
-    @property
-    def scope(self) -> Scope:
-        """Whose it is."""
-        return Scope(self.project, self.environment)
 
 
 class SummaryRow(Scoped, tablename="summary"):

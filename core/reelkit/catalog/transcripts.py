@@ -10,7 +10,7 @@ from piccolo.columns import Text, Timestamptz
 
 from reelkit.catalog.binding import transaction
 from reelkit.catalog.ids import new_id
-from reelkit.catalog.scope import Environment, Scope, Scoped, scoped, unscoped
+from reelkit.catalog.scope import Owned, Scope, Scoped, scoped, unscoped
 from reelkit.catalog.video_rows import VideoRow
 
 __all__ = ["Transcript", "TranscriptStatus", "by_id", "drop", "end", "get", "waiting", "want"]
@@ -18,24 +18,17 @@ __all__ = ["Transcript", "TranscriptStatus", "by_id", "drop", "end", "get", "wai
 TranscriptStatus = Literal["waiting", "completed", "failed", "unprocessable"]
 
 
-class Transcript(msgspec.Struct, frozen=True, kw_only=True):
+class Transcript(Owned, frozen=True, kw_only=True):
     """One wish. id: another one each time; caption_id: of the captions that were written last; failure: for people."""
 
     video_id: str
     id: str
-    project: str
-    environment: Environment
     status: TranscriptStatus
     language: str | None = None
     caption_id: str | None = None
     failure: str | None = None
     created_at: datetime
     updated_at: datetime
-
-    @property
-    def scope(self) -> Scope:
-        """Whose it is."""
-        return Scope(self.project, self.environment)
 
 
 class TranscriptRow(Scoped, tablename="transcript"):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-import msgspec
 from piccolo.columns import BigInt, Column, Text, Timestamptz
 
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.packing import storable
-from reelkit.catalog.scope import Environment, Scope, Scoped, scoped, unscoped
+from reelkit.catalog.scope import Owned, Scope, Scoped, scoped, unscoped
 from reelkit.catalog.videos import Page
 
 __all__ = ["SortBy", "UploadToken", "create", "delete", "find", "get", "page"]
@@ -18,20 +17,13 @@ __all__ = ["SortBy", "UploadToken", "create", "delete", "find", "get", "page"]
 SortBy = Literal["createdAt", "ttl"]
 
 
-class UploadToken(msgspec.Struct, frozen=True, kw_only=True):
+class UploadToken(Owned, frozen=True, kw_only=True):
     """A token. ttl: seconds that it lives, 0 for ever; expires_at: None for never."""
 
     token: str
-    project: str
-    environment: Environment
     ttl: int
     created_at: datetime
     expires_at: datetime | None
-
-    @property
-    def scope(self) -> Scope:
-        """Whose videos are made with it."""
-        return Scope(self.project, self.environment)
 
     @property
     def is_valid(self) -> bool:

@@ -11,7 +11,7 @@ from piccolo.columns import BigInt, DoublePrecision, Text, Timestamptz
 from reelkit.catalog.binding import transaction
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.packing import storable
-from reelkit.catalog.scope import Environment, Scope, Scoped, scoped, unscoped
+from reelkit.catalog.scope import Owned, Scope, Scoped, scoped, unscoped
 from reelkit.catalog.video_pages import Page
 from reelkit.catalog.webhooks import WebhookRow
 
@@ -25,7 +25,7 @@ MOST = 1000
 Status = Literal["waiting", "delivered", "failed"]
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+class Delivery(Owned, frozen=True, kw_only=True):
     """One event on its way to one webhook.
 
     body: JSON, byte for byte what is sent; tries: made so far; response_code, failure, duration (seconds): of the last
@@ -33,8 +33,6 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    project: str
-    environment: Environment
     webhook_id: str
     event: str
     body: str
@@ -46,11 +44,6 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     replay_of: str | None = None
     created_at: datetime
     updated_at: datetime
-
-    @property
-    def scope(self) -> Scope:
-        """Whose it is."""
-        return Scope(self.project, self.environment)
 
 
 class DeliveryRow(Scoped, tablename="webhook_delivery"):

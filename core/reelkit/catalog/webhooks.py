@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from piccolo.columns import JSONB, BigInt, Text, Timestamptz
 
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.packing import pack, storable, unpack
-from reelkit.catalog.scope import Environment, Scope, Scoped, scoped
+from reelkit.catalog.scope import Owned, Scope, Scoped, scoped
 from reelkit.interfaces.event import WebhookEvent
 
 __all__ = ["LIMIT", "Webhook", "create", "delete", "get", "list_webhooks"]
@@ -19,21 +18,14 @@ LIMIT = 10
 """Of one environment of a project; the schema holds it too."""
 
 
-class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+class Webhook(Owned, frozen=True, kw_only=True):
     """An address. events: what it is told; signature_secret: by which it knows that we told it."""
 
     id: str
-    project: str
-    environment: Environment
     url: str
     events: tuple[WebhookEvent, ...]
     signature_secret: str
     created_at: datetime
-
-    @property
-    def scope(self) -> Scope:
-        """Whose it is."""
-        return Scope(self.project, self.environment)
 
 
 class WebhookRow(Scoped, tablename="webhook"):

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from reelkit.catalog.scope import Environment, Scope
+from reelkit.catalog.scope import Owned
 
 __all__ = [
     "END",
@@ -60,14 +60,12 @@ class Profile(msgspec.Struct, frozen=True):
     referrer: str = ""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(Owned, frozen=True, kw_only=True):
     """One event of one playback. at: ms since 1970, of this server's clock; position: ms in the media.
 
     session, playback and viewer are digests of 63 bits; profile_id is the digest of profile.
     """
 
-    project: str
-    environment: Environment
     media_id: str
     session: int
     playback: int
@@ -81,8 +79,3 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     height: int | None = None
     paused: bool | None = None
     error: int | None = None
-
-    @property
-    def scope(self) -> Scope:
-        """Whose media it is about."""
-        return Scope(self.project, self.environment)
