@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from reelkit.access import countries as countries_module
-from reelkit.access.countries import Countries
+from reelkit.access.countries import SLOW, Countries
 from reelkit.plugins import load_plugins
 from reelkit.site import Site
 
@@ -49,8 +49,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def countries(tmp_path: Path, clock: Clock) -> Countries:
-    """Asks two plugins, `first` and `second`."""
+def countries(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Countries:
+    """Asks two plugins, `first` and `second`; on a busy machine, either may take longer than it should."""
+    monkeypatch.setattr(countries_module, "SLOW", 5.0)
     (tmp_path / "plugins").mkdir()
     (tmp_path / "plugins" / "first.py").write_text(PLUGIN.replace("NAME", '"DE"'))
     (tmp_path / "plugins" / "second.py").write_text(
@@ -84,7 +85,9 @@ def test_one_that_fails_or_makes_no_sense_is_blamed_and_the_next_one_asked(count
     assert countries.of("192.0.2.9") == "GB"
 
 
-def test_one_that_holds_up_everybody_is_blamed(countries: Countries) -> None:
+def test_one_that_holds_up_everybody_is_blamed(countries: Countries, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert SLOW < 0.06
+    monkeypatch.setattr(countries_module, "SLOW", SLOW)
     assert countries.of("192.0.2.3") == "FR"
     assert errors(countries, "first") == 1
 
@@ -94,10 +97,10 @@ def test_the_memory_is_bounded_and_quick(countries: Countries, monkeypatch: pyte
     for number in range(30):
         countries.of(f"198.51.100.{number}")
     assert len(countries._known) == 10
-    started = time.perf_counter()
+    started = time.process_time()
     for _ in range(1000):
         countries.of("198.51.100.29")
-    assert (time.perf_counter() - started) / 1000 < 100e-6  # 0.4e-6 on an idle machine
+    assert (time.process_time() - started) / 1000 < 100e-6  # 0.4e-6 on an idle machine
 
 
 def test_what_is_no_geolocator_is_blamed(tmp_path: Path) -> None:

@@ -202,11 +202,11 @@ async def test_only_its_own_scope_can_revoke_or_see_a_key(secret: str) -> None:
 
 
 async def test_an_expired_key_stops_at_once(ring: KeyRing, database_site: Site) -> None:
-    soon = datetime.now(UTC) + timedelta(seconds=0.2)
+    soon = datetime.now(UTC) + timedelta(seconds=1)
     _, secret = await create_key(database_site, LIVE, "short", expires_at=soon)
     await ring.authenticate({"x-api-key": secret})
 
-    await asyncio.sleep(0.25)
+    await asyncio.sleep((soon - datetime.now(UTC)).total_seconds() + 0.05)
 
     with pytest.raises(InvalidApiKey) as refused:
         await ring.authenticate({"x-api-key": secret})
@@ -241,11 +241,9 @@ async def test_last_use_is_noted_and_at_most_once_a_minute(
 async def test_last_use_is_written_without_closing(ring: KeyRing, secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(KeyRing, "FLUSH_AFTER", 0.01)
     await ring.authenticate({"x-api-key": secret})
-    for _ in range(100):
-        if (await keys.list_keys(LIVE))[0].last_used_at:
-            return
-        await asyncio.sleep(0.02)
-    pytest.fail("last_used_at was never written")
+    async with asyncio.timeout(30):
+        while not (await keys.list_keys(LIVE))[0].last_used_at:
+            await asyncio.sleep(0.02)
 
 
 async def test_invented_keys_fill_no_memory_and_push_out_no_real_key(

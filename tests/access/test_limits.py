@@ -92,14 +92,15 @@ async def test_two_processes_count_together(shared: SharedWindows, valkey_url: s
 
 
 async def test_a_denial_needs_no_call_until_the_window_ends(shared: SharedWindows) -> None:
-    await shared.take("k", 1, 1)
-    assert (await shared.take("k", 1, 1)).count == 2
+    await shared.take("k", 1, 2)
+    assert (await shared.take("k", 1, 2)).count == 2
     calls = shared.calls
     for _ in range(50):
-        assert (await shared.take("k", 1, 1)).count == 2
+        denied = await shared.take("k", 1, 2)
+        assert denied.count == 2
     assert shared.calls == calls
-    await asyncio.sleep(1.05)
-    assert (await shared.take("k", 1, 1)).count == 1
+    await asyncio.sleep(denied.left + 0.05)
+    assert (await shared.take("k", 1, 2)).count == 1
 
 
 async def test_a_client_that_leaves_is_counted_and_harms_nobody(shared: SharedWindows) -> None:
@@ -120,9 +121,9 @@ async def test_without_valkey_each_process_counts_and_warns(
     os.kill(own_valkey.pid, fault)
     try:
         with caplog.at_level(logging.WARNING, "reelkit.access"):
-            start = asyncio.get_running_loop().time()
+            calls = windows.calls
             taken = [await windows.take("k", 3, 60) for _ in range(5)]
-            assert asyncio.get_running_loop().time() - start < 1.5, "one request waits for it, not each"
+            assert windows.calls - calls <= 2, "one request in a while waits for it, not each"
         assert [found.count for found in taken] == [1, 2, 3, 4, 5]
         assert len(caplog.records) == 1 and "each process counts rate limits by itself" in caplog.text
     finally:

