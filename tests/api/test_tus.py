@@ -59,7 +59,7 @@ def node_client() -> Any:
 
 def whole(site: ServedSite, video: str, content: bytes) -> None:
     """Check that the site has every byte and plays it."""
-    status = site.wait(video, lambda status: bool(status["encoding"]["playable"]), timeout=30)
+    status = site.wait(video, lambda status: bool(status["encoding"]["playable"]))
     assert status["ingest"]["filesize"] == len(content)
     got = httpx.get(f"{site.url}/vod/{video}/mp4/source.mp4").content
     assert hashlib.sha256(got).digest() == hashlib.sha256(content).digest()
@@ -293,6 +293,9 @@ def test_only_complete_partial_uploads_are_concatenated(site: ServedSite) -> Non
         answer = site.client.post("/uploads/tus", headers=TUS | {"Upload-Concat": f"final;{urls}"})
         assert answer.status_code == 400, answer.text
     assert append(site, half.headers["Location"], b"x" * 100, 0).status_code == 204
+    stranger = {"Authorization": f"Bearer {site.new_key(environment='sandbox')}"}
+    stolen = {"Upload-Concat": f"final;{half.headers['Location']}"} | stranger
+    assert site.client.post("/uploads/tus", headers=TUS | stolen).status_code == 400
     final = site.client.post("/uploads/tus", headers=TUS | {"Upload-Concat": f"final;{half.headers['Location']}"})
     assert final.status_code == 201
     assert append(site, final.headers["Location"], b"x", 0).status_code in (400, 413)

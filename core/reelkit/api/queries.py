@@ -51,8 +51,8 @@ class Query:
         return given
 
     def array(self, name: str) -> tuple[str, ...]:
-        """Return `name[]=a&name[]=b`, also spelt `name[0]=a`."""
-        pattern = re.compile(re.escape(name) + r"\[\d*\]")
+        """Return `name[]=a&name[]=b`, also spelt `name[0]=a` or `name=a`: ignored, a filter would let everything through."""
+        pattern = re.compile(re.escape(name) + r"(\[\d*\])?")
         return tuple(value for key, value in self.pairs if pattern.fullmatch(key))
 
     def mapping(self, name: str) -> dict[str, str]:
