@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reelkit.media.webvtt import read_text, spoken, well_formed
+from reelkit.media.webvtt import PIECE, read_text, spoken, well_formed
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,25 @@ def test_any_bytes_become_text_that_every_database_and_player_takes(data: bytes)
     assert text.encode("utf-8").decode("utf-8") == text
     assert "\0" not in text and "\r" not in text
     spoken("WEBVTT\n\n00:00.000 --> 00:01.000\n" + text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("shift", range(4))
+def test_a_long_file_is_read_as_a_short_one(encoding: str, shift: int) -> None:
+    text = "x" * shift + "ä😀" * PIECE
+    assert read_text(text.encode(encoding)) == text
+
+
+def test_a_broken_file_is_read_while_others_go_on() -> None:
+    broken = b"\xff\xfe" + b"\x00\xd8" * (5 << 20)
+    reading = threading.Thread(target=read_text, args=(broken,))
+    reading.start()
+    waits, last = [0.0], time.perf_counter()
+    while reading.is_alive():
+        time.sleep(0.001)
+        waits.append(time.perf_counter() - last)
+        last = time.perf_counter()
+    assert max(waits) < 0.4, "in one piece it takes a second"
 
 
 @pytest.mark.parametrize("filling", ["<", "&", "<<>", "00:", " ", "00:00.000 -->\n", "&#x10ffff"])

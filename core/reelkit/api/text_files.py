@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
@@ -82,7 +83,7 @@ async def take_text(
         edit = Changing(runtime, scope, kind, "create")
     else:
         edit = Changing(runtime, scope, kind, "update", id=before.id, before=as_json(before))
-    given = await edit.propose(TextUpload(video_id, language, read_text(data)))
+    given = await edit.propose(TextUpload(video_id, language, await asyncio.to_thread(read_text, data)))
     key, kept = text_tracks.new_key(scope, video_id, kind), given.text.encode("utf-8", "replace")
     await keep_file(runtime, key, kept)
     try:
