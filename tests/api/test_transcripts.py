@@ -12,7 +12,7 @@ from reelkit.testing.served import ServedSite, served_site
 from reelkit.testing.servers import PostgresServer
 
 PLUGIN = """
-import json, wave
+import asyncio, json, wave
 import reelkit
 from reelkit.interfaces.captioner import WrittenCaptions
 from reelkit.interfaces.summarizer import Unprocessable, WrittenSummary
@@ -46,8 +46,19 @@ class Listener:
 def register_captioner():
     return Listener()
 
+def mark(word):
+    with open(__file__ + ".marks", "a") as file:
+        file.write(word + "\\n")
+
 class Writer:
     async def summarize(self, request):
+        if request.title == "endless":
+            mark("begun")
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                mark("cancelled")
+                raise
         return WrittenSummary(abstract=request.text[:8])
 
 @reelkit.hookimpl
@@ -149,6 +160,22 @@ def test_an_automatic_summary_has_captions_written_first(listening: ServedSite, 
     assert listening.client.post("/summaries", json={"videoId": video, "origin": "auto"}).status_code == 201
     assert abstract(listening, video) == "de word "
     assert ended(listening, video) == {"status": "completed", "language": "de"}
+
+
+def test_a_summary_that_is_deleted_is_written_no_more(listening: ServedSite, speech: bytes) -> None:
+    video = create(listening, speech, "endless", transcript=True, transcriptSummary=True)
+    marks = listening.folder / "plugins" / "listener.py.marks"
+
+    def marked(word: str) -> bool:
+        deadline = time.monotonic() + 30
+        while not (marks.exists() and word in marks.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return word in marks.read_text()
+
+    assert marked("begun")
+    (summary,) = listening.client.get(f"/summaries?videoId={video}").json()["data"]
+    assert listening.client.delete(f"/summaries/{summary['summaryId']}").status_code == 204
+    assert marked("cancelled")
 
 
 def test_uploaded_captions_are_not_replaced(listening: ServedSite, speech: bytes) -> None:

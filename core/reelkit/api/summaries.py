@@ -22,7 +22,7 @@ from reelkit.catalog.scope import Scope
 from reelkit.catalog.summaries import Attribute, Origin, SortBy, SourceStatus, Summary, SummaryFilter
 from reelkit.jobs.captions import have_summarised
 from reelkit.jobs.runtime import Runtime
-from reelkit.jobs.summary import TAKEAWAYS
+from reelkit.jobs.summary import TAKEAWAYS, cancel_summary
 from reelkit.problems import InvalidAttribute, NotFound, SummaryAlreadyExists
 
 __all__ = ["HANDLERS", "NewSummaryPayload", "SummaryJson", "SummaryList", "SummarySource", "SummaryUpdatePayload"]
@@ -172,7 +172,7 @@ async def delete_summary(
     if await summaries.remove(found.scope, found.id) is None:
         raise NotFound(name="summaryId")
     if found.source_status == "waiting":
-        await runtime.engine.cancel("summary", found.id)
+        await cancel_summary(runtime, found)
     await edit.made()
 
 

@@ -12,6 +12,7 @@ from reelkit.catalog.packing import storable
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.summaries import Attribute, Summary, SummaryFilter
 from reelkit.catalog.text_tracks import TextTrack
+from reelkit.catalog.transcripts import Transcript
 from reelkit.interfaces.event import SummaryGenerated
 from reelkit.interfaces.storage import NotStored
 from reelkit.interfaces.summarizer import Summarizer, SummaryRequest, Unprocessable, WrittenSummary
@@ -24,7 +25,7 @@ from reelkit.media.webvtt import spoken
 if TYPE_CHECKING:
     from reelkit.jobs.runtime import Runtime
 
-__all__ = ["TAKEAWAYS", "submit_summary", "summarise_what_waits", "summary", "summary_failed"]
+__all__ = ["TAKEAWAYS", "cancel_summary", "submit_summary", "summarise_what_waits", "summary", "summary_failed"]
 
 TAKEAWAYS = 3
 ATTRIBUTES: tuple[Attribute, ...] = ("abstract", "takeaways")
@@ -37,11 +38,19 @@ log = structlog.get_logger("reelkit.jobs")
 async def submit_summary(runtime: Runtime, wanted: Summary) -> None:
     """Have a summary written, as soon as the captions are that are being written. Twice is once."""
     heard = await transcripts.get(wanted.scope, wanted.video_id)
-    if heard is not None and heard.status == "waiting":
-        return
-    # One more time after captions were written, or were not.
-    key = wanted.id if heard is None else f"{wanted.id}.{heard.id}"
-    await runtime.engine.submit("summary", key, {"summary_id": wanted.id})
+    if heard is None or heard.status != "waiting":
+        await runtime.engine.submit("summary", _key(wanted, heard), {"summary_id": wanted.id})
+
+
+async def cancel_summary(runtime: Runtime, unwanted: Summary) -> None:
+    """Have a summary not written that was asked for."""
+    heard = await transcripts.get(unwanted.scope, unwanted.video_id)
+    await runtime.engine.cancel("summary", _key(unwanted, heard))
+
+
+def _key(wanted: Summary, heard: Transcript | None) -> str:
+    # Another job after captions were written, or were not: the one before it may have ended without a word to go by.
+    return wanted.id if heard is None else f"{wanted.id}.{heard.id}"
 
 
 async def summarise_what_waits(runtime: Runtime, scope: Scope, video_id: str) -> None:
