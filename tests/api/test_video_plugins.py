@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from reelkit.testing.served import ServedSite, served_site
 
@@ -108,4 +110,8 @@ def test_nothing_gets_past_a_plugin_that_fails(guarded: ServedSite) -> None:
         assert "out of order" not in answer.text
     assert guarded.client.get("/videos?title=crash").json()["data"] == []
     assert '"plugin brittle is quarantined after' in guarded.log.read_text()
+    deadline = time.monotonic() + 30  # a report is repeated for a second
+    while not (ready := httpx.get(f"{guarded.url}/readyz").json())["quarantined"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert (ready["status"], ready["quarantined"]) == ("ready", ["brittle"])
     assert guarded.log.read_text().count("RuntimeError: out of order") >= 1

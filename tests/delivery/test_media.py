@@ -53,10 +53,24 @@ def urls(site: ServedSite, video: str) -> dict[str, str]:
         found[f"{name} init"] = str(base.join("init.mp4"))
         found[f"{name} segment"] = str(base.join("0.m4s"))
     base = manifest.url.join("../")
+    vtt = {"file": ("en.vtt", b"WEBVTT\n\n00:00.000 --> 00:02.000\nHello\n", "text/vtt")}
+    for kind in ("captions", "chapters"):
+        assert site.client.post(f"/videos/{video}/{kind}/en", files=vtt).is_success
+    storyboard = base.join("storyboard/storyboard.vtt")
+    sheet = re.search(r"^(\S+)#xywh", httpx.get(storyboard).text, re.MULTILINE)
+    assert sheet is not None
+    deadline = time.monotonic() + 30  # what is known of a video is looked up again after 1.5 s
+    while httpx.head(str(base.join("chapters/en.vtt"))).status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     return found | {
         "source": str(base.join("mp4/source.mp4")),
         "poster": str(base.join("thumbnail.jpg")),
-        "storyboard": str(base.join("storyboard/storyboard.vtt")),
+        "storyboard": str(storyboard),
+        "storyboard sheet": str(storyboard.join(sheet[1])),
+        "captions": str(base.join("captions/en.vtt")),
+        "captions playlist": str(base.join("hls/captions/en.m3u8")),
+        "chapters": str(base.join("chapters/en.vtt")),
     }
 
 
@@ -71,6 +85,10 @@ TYPES = {
     "source": "video/mp4",
     "poster": "image/jpeg",
     "storyboard": "text/vtt; charset=utf-8",
+    "storyboard sheet": "image/jpeg",
+    "captions": "text/vtt; charset=utf-8",
+    "captions playlist": "application/vnd.apple.mpegurl",
+    "chapters": "text/vtt; charset=utf-8",
 }
 
 

@@ -191,7 +191,8 @@ def test_a_truncated_fragmented_file_plays_as_far_as_it_goes(source: Callable[[s
     assert 3 < sum(packager.segments(packager.video_track)) < 7
 
 
-def test_sizes_of_64_bits_are_read(source: Callable[[str], Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize("hole", [0, 5 << 30])
+def test_sizes_of_64_bits_are_read(hole: int, source: Callable[[str], Path], tmp_path: Path) -> None:
     whole = source("plain.mp4").read_bytes()
     boxes = top_level(whole)
     (free, _), (mdat, end) = boxes[b"free"], boxes[b"mdat"]
@@ -202,7 +203,7 @@ def test_sizes_of_64_bits_are_read(source: Callable[[str], Path], tmp_path: Path
     while stco > 0:
         (size, count) = struct.unpack_from(">I8xI", moov, stco)
         offsets = struct.unpack_from(f">{count}I", moov, stco + 16)
-        wide = full_box(b"co64", 0, 0, struct.pack(f">I{count}Q", count, *offsets))
+        wide = full_box(b"co64", 0, 0, struct.pack(f">I{count}Q", count, *(each + hole for each in offsets)))
         grown = len(wide) - size
         for parent in _parents(moov, stco):
             moov = moov[:parent] + struct.pack(">I", struct.unpack_from(">I", moov, parent)[0] + grown) + moov[parent + 4 :]
@@ -210,13 +211,24 @@ def test_sizes_of_64_bits_are_read(source: Callable[[str], Path], tmp_path: Path
         stco = moov.find(b"stco", stco + 4) - 4
     large = tmp_path / "large.mp4"
     head = struct.pack(">I4sQ", 1, b"mdat", end - free)
-    large.write_bytes(whole[:free] + head + whole[mdat + 8 : end] + moov)
+    with large.open("wb") as file:
+        file.write(whole[:free])
+        if hole:  # which takes no room on the disk
+            file.write(struct.pack(">I4sQ", 1, b"free", hole))
+            file.seek(free + hole)
+        file.write(head + whole[mdat + 8 : end] + moov)
 
     assert b"stco" not in moov
     found, expected = Packager(index_file(large)), Packager(index_file(source("plain.mp4")))
     for track, other in zip(found.index.tracks, expected.index.tracks, strict=True):
         for number in range(len(expected.segments(other))):
-            assert found.segment(track, number) == expected.segment(other, number)
+            segment, same = found.segment(track, number), expected.segment(other, number)
+            assert (segment.head, segment.size) == (same.head, same.size)
+            assert segment.ranges == [(start + hole, stop + hole) for start, stop in same.ranges]
+            for (start, stop), (first, last) in zip(segment.ranges, same.ranges, strict=True):
+                with large.open("rb") as file:
+                    file.seek(start)
+                    assert file.read(stop - start) == whole[first:last]
 
 
 def _parents(data: bytes, place: int) -> list[int]:
