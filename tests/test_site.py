@@ -197,7 +197,7 @@ def test_processes_that_start_at_once_agree_on_the_secret(folder: Path) -> None:
     racers = [context.Process(target=_open, args=(folder, barrier, answers)) for _ in range(8)]
     for racer in racers:
         racer.start()
-    assert len({answers.get(timeout=10) for _ in racers}) == 1
+    assert len({answers.get(timeout=60) for _ in racers}) == 1
     for racer in racers:
         racer.join()
 

@@ -204,10 +204,10 @@ async def test_a_trick_opens_nothing(
 ) -> None:
     ring, loot = opened
     headers = make(loot)
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Problem) as refused:
         await ring.authenticate(headers)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert type(refused.value) is problem
     assert loot.key not in str(refused.value.body())
 

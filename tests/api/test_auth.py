@@ -97,7 +97,7 @@ def test_a_revoked_key_takes_its_access_tokens_along(site: ServedSite) -> None:
     site.command("keys", "revoke", key)
     revoked = time.monotonic()
     while listed(site, token).status_code == 200:
-        assert time.monotonic() - revoked < 5
+        assert time.monotonic() - revoked < 30
         time.sleep(0.2)
 
     refused = listed(site, token)

@@ -221,7 +221,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_what_cannot_be_brought_says_why_and_leaves_nothing(fetching: ServedSite, web: Web, path: str, reason: str) -> None:
     video = create(fetching, web.url + path)
 
-    status = fetching.wait(video, ended, timeout=30)
+    status = fetching.wait(video, ended)
 
     assert reason in status["ingest"]["error"]["detail"], status
     assert not status["encoding"]["playable"]

@@ -59,7 +59,7 @@ def ranges(content: bytes, size: int, total: str | None = None) -> list[tuple[st
 
 def whole(site: ServedSite, video: str, content: bytes) -> None:
     """Check that the site has every byte and plays it."""
-    status = site.wait(video, lambda status: bool(status["encoding"]["playable"]), timeout=30)
+    status = site.wait(video, lambda status: bool(status["encoding"]["playable"]))
     assert status["ingest"]["filesize"] == len(content)
     got = httpx.get(f"{site.url}/vod/{video}/mp4/source.mp4").content
     assert hashlib.sha256(got).digest() == hashlib.sha256(content).digest()

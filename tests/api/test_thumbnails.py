@@ -47,7 +47,7 @@ def upload(site: ServedSite, video: str, name: str, content: bytes) -> httpx.Res
     return site.client.post(f"/videos/{video}/thumbnail", files={name: (name, content, "image/jpeg")})
 
 
-def shown(site: ServedSite, video: str, right: Callable[[bytes], bool], timeout: float = 20) -> bytes:
+def shown(site: ServedSite, video: str, right: Callable[[bytes], bool], timeout: float = 60) -> bytes:
     """Return the picture once it is right."""
     deadline = time.monotonic() + timeout
     while True:

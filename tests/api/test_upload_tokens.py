@@ -61,7 +61,7 @@ def send(
 
 
 def whole(site: ServedSite, video: str, content: bytes) -> None:
-    site.wait(video, lambda status: bool(status["encoding"]["playable"]), timeout=30)
+    site.wait(video, lambda status: bool(status["encoding"]["playable"]))
     assert httpx.get(f"{site.url}/vod/{video}/mp4/source.mp4").content == content
 
 

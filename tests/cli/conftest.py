@@ -30,7 +30,7 @@ def run(environ: dict[str, str], tmp_path: Path) -> Run:
             text=True,
             cwd=cwd or tmp_path,
             env={**environ, **variables},
-            timeout=60,
+            timeout=180,
             check=False,
         )
 

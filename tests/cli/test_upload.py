@@ -10,8 +10,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from reelkit.cli import sending
+from reelkit.cli.sending import PART
 
 ENVIRON = {name: value for name, value in os.environ.items() if not name.startswith("REELKIT_")}
 
@@ -52,19 +54,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         server.send_signal(signal.SIGTERM)
 
 
-@contextmanager
-def counting(url: str) -> Iterator[tuple[str, Callable[[], int]]]:
-    """Run a TCP proxy that counts the bytes from the client."""
-    passed: list[int] = []
-    with cutting(url, [], passed.append) as proxy:
-        yield proxy, lambda: sum(passed)
+async def anything(chunk: bytes) -> None:
+    """Let a chunk pass."""
 
 
 @contextmanager
-def cutting(url: str, cuts: list[int | None], seen: Callable[[int], None] = lambda _: None) -> Iterator[str]:
+def cutting(url: str, cuts: list[int | None], before: Callable[[bytes], Awaitable[None]] = anything) -> Iterator[str]:
     """Run a TCP proxy that breaks its first connections after so many bytes from the client; None lets one live.
 
-    seen: told of each chunk from the client, in bytes.
+    before: waited for before a chunk from the client is passed on.
     """
     target = urlsplit(url)
     loop = asyncio.new_event_loop()
@@ -72,12 +70,15 @@ def cutting(url: str, cuts: list[int | None], seen: Callable[[int], None] = lamb
     up = threading.Event()
 
     async def pass_on(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None, seen: Callable[[int], None]
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        limit: int | None,
+        before: Callable[[bytes], Awaitable[None]],
     ) -> None:
         passed = 0
         while chunk := await reader.read(65536):
             passed += len(chunk)
-            seen(len(chunk))
+            await before(chunk)
             if limit is not None and passed > limit:
                 return
             writer.write(chunk)
@@ -87,8 +88,8 @@ def cutting(url: str, cuts: list[int | None], seen: Callable[[int], None] = lamb
         limit = cuts.pop(0) if cuts else None
         behind_reader, behind = await asyncio.open_connection(target.hostname, target.port)
         directions = [
-            asyncio.ensure_future(pass_on(reader, behind, limit, seen)),
-            asyncio.ensure_future(pass_on(behind_reader, writer, None, lambda _: None)),
+            asyncio.ensure_future(pass_on(reader, behind, limit, before)),
+            asyncio.ensure_future(pass_on(behind_reader, writer, None, anything)),
         ]
         await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
         for direction in directions:
@@ -172,24 +173,38 @@ def test_a_long_film_goes_on_where_another_run_was_stopped(run: Any, served: Ser
     )
     with urllib.request.urlopen(video, timeout=60) as answer:
         id = json.load(answer)["videoId"]
-    command = [sys.executable, "-P", "-m", "reelkit", "upload", str(long_film), "--url", served.url, "--key", served.key]
-    with subprocess.Popen([*command, "--video", id], env=ENVIRON, stderr=subprocess.PIPE, text=True) as first:
-        while not (served.get(f"/videos/{id}/status").get("ingest") or {}).get("receivedBytes"):
-            assert first.poll() is None
-        first.send_signal(signal.SIGINT)
-        said = first.stderr.read() if first.stderr else ""
+    passed = 0
+
+    async def hold_the_second_part(chunk: bytes) -> None:
+        nonlocal passed
+        if passed > PART and chunk.startswith(b"POST "):
+            await asyncio.Future()
+        passed += len(chunk)
+
+    async def count(chunk: bytes) -> None:
+        nonlocal passed
+        passed += len(chunk)
+
+    with cutting(served.url, [], hold_the_second_part) as url:
+        command = [sys.executable, "-P", "-m", "reelkit", "upload", str(long_film), "--url", url, "--key", served.key]
+        with subprocess.Popen([*command, "--video", id], env=ENVIRON, stderr=subprocess.PIPE, text=True) as first:
+            while not (served.get(f"/videos/{id}/status").get("ingest") or {}).get("receivedBytes"):
+                assert first.poll() is None
+                time.sleep(0.02)
+            first.send_signal(signal.SIGINT)
+            said = first.stderr.read() if first.stderr else ""
     assert "Go on with: " in said, said
     assert shlex.split(said.strip().rpartition("Go on with: ")[2]) == [
-        *("reelkit", "upload", str(long_film), "--video", id, "--url", served.url)
+        *("reelkit", "upload", str(long_film), "--video", id, "--url", url)
     ]
+    size = long_film.stat().st_size
     there = served.get(f"/videos/{id}/status")["ingest"]["receivedBytes"]
+    assert there == [{"from": 0, "to": PART - 1, "total": size}]
     passed = 0
-    with counting(served.url) as (url, count):
+    with cutting(served.url, [], count) as url:
         sent = run("upload", long_film, "--url", url, "--key", served.key, "--json", "--video", id)
-        passed = count()
     assert sent.returncode == 0, sent.stderr
-    rest = long_film.stat().st_size - sum(stretch["to"] + 1 - stretch["from"] for stretch in there)
-    assert rest <= passed < rest + 2**20
+    assert size - PART <= passed < size - PART + 2**20
     assert served.get(f"/videos/{id}/status")["encoding"]["playable"] is True
 
 

@@ -113,10 +113,14 @@ def test_a_signed_url_plays_a_private_video_as_often_as_it_is_asked_for(site: Se
 
 
 def test_a_signed_url_ends_with_its_time_segments_too(site: ServedSite, private: str) -> None:
-    signed = sign(site, private, expiresIn=3)
-    found = everything_below(signed["assets"]["hls"])
+    for seconds in (3, 10, 60):  # a busy machine may not look at everything within the first ones
+        began = time.monotonic()
+        signed = sign(site, private, expiresIn=seconds)
+        found = everything_below(signed["assets"]["hls"])
+        if time.monotonic() - began < seconds:
+            break
     assert set(found.values()) == {200}
-    time.sleep(3.1)
+    time.sleep(max(began + seconds + 1 - time.monotonic(), 0))
     assert {WEB.get(url).status_code for url in [*found, signed["assets"]["player"]]} == {404}
 
 
@@ -317,7 +321,7 @@ def test_reports_tell_from_where_a_video_was_watched(site: ServedSite, public: s
         body = {"sat": now, "sid": f"s{number}", "pid": f"p{number}", "mid": public, "eve": played}
         assert WEB.post(f"{site.url}/watch", json=body, headers={"X-Forwarded-For": ip}).status_code == 204
     wanted = {"filterBy[mediaId][]": public}
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while site.client.get("/data/metrics/play/count", params=wanted).json()["data"] < 4:
         assert time.monotonic() < deadline
         time.sleep(0.1)

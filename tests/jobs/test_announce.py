@@ -111,7 +111,7 @@ def told(site: Site) -> list[str]:
 
 async def settled(runtime: Runtime, webhook_id: str) -> list[str]:
     """Return what became of every delivery, once none waits."""
-    for _ in range(400):
+    for _ in range(2000):
         page = await webhook_deliveries.page(SCOPE, webhook_id)
         if all(delivery.status != "waiting" for delivery in page.items):
             break
@@ -139,7 +139,7 @@ async def test_a_killed_process_neither_loses_an_event_nor_invents_one(
             assert (await settled(runtime, webhook.id), told(site), receiver[0].bodies) == ([], [], [])
             assert (await videos.page(SCOPE)).total == 0
             return
-        await asyncio.wait_for(receiver[0].came.wait(), 10)
+        await asyncio.wait_for(receiver[0].came.wait(), 30)
         assert await settled(runtime, webhook.id) == ["delivered"]
         assert [body["quality"] for body in receiver[0].bodies] == ["720p"]
         assert told(site) == ["RenditionEncoded"] * (2 if moment == "while plugins are told" else 1)
@@ -194,13 +194,13 @@ async def test_a_worker_tells_what_another_process_left(site: Site) -> None:
     command = [sys.executable, "-m", "reelkit", "worker", "--site", str(site.folder)]
     worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
-        for _ in range(300):
+        for _ in range(600):
             if told(site):
                 break
             await asyncio.sleep(0.1)
     finally:
         worker.terminate()
-        said, _ = worker.communicate(timeout=20)
+        said, _ = worker.communicate(timeout=60)
     assert told(site) == ["VideoCreated"], said.decode()
 
 

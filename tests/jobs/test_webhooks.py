@@ -97,8 +97,8 @@ async def test_a_delivery_whose_process_died_before_it_was_tried_is_taken_up(
 
             await webhooks.keep_deliveries(runtime)
 
-            await asyncio.wait_for(told.wait(), 10)
-            assert (await runtime.engine.wait("webhook", noted.id, 10)).state == "done"
+            await asyncio.wait_for(told.wait(), 30)
+            assert (await runtime.engine.wait("webhook", noted.id, 30)).state == "done"
             found = await webhook_deliveries.get(scope, noted.id)
             assert found is not None and (found.status, found.response_code) == ("delivered", 204)
             await webhooks.keep_deliveries(runtime)

@@ -51,7 +51,7 @@ def test_two_workers_show_one_site(
     for worker in workers_of(site)[:1]:
         worker.kill()
     video = site.new_video("after")
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             assert site.upload(video, sample_h264).status_code == 201

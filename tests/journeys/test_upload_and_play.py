@@ -61,7 +61,7 @@ def test_a_720p_source_gets_its_ladder_images_and_download(site: ServedSite, sam
     }  # fmt: skip
     assert httpx.get(manifest(site, video)).text.count("#EXT-X-STREAM-INF") == 4
     base = f"{site.url}/vod/{video}"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (poster := httpx.get(f"{base}/thumbnail.jpg")).status_code != 200 and time.monotonic() < deadline:
         time.sleep(0.2)
     assert poster.headers["content-type"] == "image/jpeg" and poster.content[:3] == b"\xff\xd8\xff"
@@ -125,7 +125,7 @@ def test_a_deleted_video_is_gone_with_its_bytes(site: ServedSite, sample_h264: P
     assert httpx.get(manifest(site, video)).status_code == 200
     assert site.client.delete(f"/videos/{video}").status_code == 204
     assert site.client.get(f"/videos/{video}").status_code == 404
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while httpx.get(manifest(site, video)).status_code != 404:
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -104,7 +104,7 @@ async def test_cancelling_kills_the_whole_group() -> None:
             await process.wait()
 
     task = asyncio.create_task(work())
-    await asyncio.wait_for(started.wait(), 10)
+    await asyncio.wait_for(started.wait(), 30)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

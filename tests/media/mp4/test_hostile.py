@@ -146,10 +146,10 @@ def test_the_honest_file_is_honest() -> None:
 )
 def test_lying_sample_tables_cost_nothing(tables: dict[bytes, bytes]) -> None:
     data = movie(tables)
-    begun = time.monotonic()
+    begun = time.process_time()
     with at_most(4 << 20):
         use(data)
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize(

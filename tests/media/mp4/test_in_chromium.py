@@ -112,7 +112,7 @@ async def test_hls_js_plays_it(
         page = await chromium.new_page()
         await page.goto(f"{address}/page.html?master={name}/master.m3u8&from={start}")
         seen: dict[str, Any] = {}
-        patience = time.monotonic() + 20
+        patience = time.monotonic() + 60
         while time.monotonic() < patience:
             seen = await page.evaluate("look()")
             full = all(kind in seen["buffered"] and _end(seen, kind) > end - 0.1 for kind, end in ends.items())

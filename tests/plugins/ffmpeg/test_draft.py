@@ -98,7 +98,7 @@ async def test_ending_early_ends_ffmpeg(sample: SampleMaker, tmp_path: Path, tra
             begun.set()
 
     task = asyncio.create_task(consume())
-    await asyncio.wait_for(begun.wait(), 20)
+    await asyncio.wait_for(begun.wait(), 60)
     assert [p for p in psutil.Process().children(recursive=True) if "ffmpeg" in p.name()]
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

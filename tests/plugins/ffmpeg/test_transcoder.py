@@ -203,7 +203,7 @@ async def test_cancelling_kills_ffmpeg(sample: SampleMaker, tmp_path: Path, tran
     found = await probe(made)
     begun = asyncio.Event()
     task = asyncio.create_task(transcoder.run(TranscodeTask(made, found, plan(found), tmp_path), lambda _: begun.set()))
-    await asyncio.wait_for(begun.wait(), 20)
+    await asyncio.wait_for(begun.wait(), 60)
     running = ffmpegs()
     assert len(running) == 1
     assert psutil.Process(next(iter(running))).nice() == min(19, os.nice(0) + 10)

@@ -249,7 +249,7 @@ def test_what_is_not_http_is_not_passed_on(proxied: Any, trick: str) -> None:
     started = time.monotonic()
     answered = proxied.get(proxied.origin.acts("/not-http.ts", answer))
     assert answered.status_code == 502 and answered.json()["title"] == "The origin failed.", answered.text
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 20
 
 
 def test_what_follows_an_answer_is_not_taken_for_the_next(proxied: Any) -> None:

@@ -36,7 +36,7 @@ def kept(cache: Cache, key: str) -> bytes | None:
 
 def soon(what: Any) -> Any:
     """Return what is there once it is: the cache is written beside the answers."""
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 30
     while not (found := what()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return found

@@ -35,7 +35,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, Any]], 
 
     def run(work: Coroutine[Any, Any, Any]) -> Any:
         with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:
-            return runner.run(asyncio.wait_for(work, 20))
+            return runner.run(asyncio.wait_for(work, 60))
 
     return run
 
@@ -162,11 +162,11 @@ def test_a_host_that_hangs_up_is_connected_to_again(run: Any) -> None:
 
 def test_many_blanks_in_a_header_take_no_time() -> None:
     blanks = b" " * 30_000
-    started = time.perf_counter()
+    started = time.process_time()
     with suppress(Broken):
         read_head(b"HTTP/1.1 200 OK\r\nA:" + blanks + b"\x01", "GET")
     head = read_head(b"HTTP/1.1 200 OK\r\nA:" + blanks + b"x" + blanks + b"y \t", "GET")
-    assert head.headers["a"] == f"x{blanks.decode()}y" and time.perf_counter() - started < 1
+    assert head.headers["a"] == f"x{blanks.decode()}y" and time.process_time() - started < 1
 
 
 def test_a_trailer_that_does_not_end_is_given_up(run: Any) -> None:
@@ -187,7 +187,7 @@ def test_a_trailer_that_does_not_end_is_given_up(run: Any) -> None:
         connections = Connections([f"origin.test:{port}"], 2, 2, most=1, resolve=here)
         connection, _ = await connections.ask("GET", parse_address(f"http://origin.test:{port}/"), {})
         with pytest.raises(Silent):
-            await asyncio.wait_for(connection.read(0.2), 2)
+            await asyncio.wait_for(connection.read(0.2), 20)
         connection.close()
         server.close()
 
