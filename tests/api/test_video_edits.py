@@ -133,11 +133,18 @@ def test_the_most_that_is_allowed_is_kept(site: ServedSite) -> None:
         ({"startTimecode": "-5"}, "clip[startTimecode]"),
         ({"startTimecode": "00:00:10", "endTimecode": "5"}, "clip[endTimecode]"),
         ({"endTimecode": "0"}, "clip[endTimecode]"),
+        ({"startTimecode": "00:00:01:20", "endTimecode": "00:00:01:20"}, "clip[endTimecode]"),
     ],
 )
 def test_a_clip_that_makes_no_sense_is_refused(clip: dict[str, str], name: str, site: ServedSite) -> None:
     answer = site.client.post("/videos", json={"title": "t", "clip": clip})
     assert faults(answer) == {name: "invalid-attribute"}
+
+
+@pytest.mark.parametrize("clip", [("00:00:01:59", "00:00:02:00"), ("00:00:01.500", "00:00:01:20"), ("00:00:01:50", "2")])
+def test_a_clip_by_frames_is_taken_at_every_frame_rate(clip: tuple[str, str], site: ServedSite) -> None:
+    start, end = clip
+    assert site.new_video(clip={"startTimecode": start, "endTimecode": end})
 
 
 def test_a_watermark_that_makes_no_sense_is_refused(site: ServedSite) -> None:

@@ -146,18 +146,22 @@ def _long(name: str, limit: int, what: str) -> Problem:
 
 
 def _clip(clip: Clip) -> list[Problem]:
-    faults: list[Problem] = []
-    times: list[float | None] = []
-    for name, timecode in (("startTimecode", clip.start_timecode), ("endTimecode", clip.end_timecode)):
-        seconds = None if timecode is None else timecode_seconds(timecode)
-        if timecode is not None and seconds is None:
-            detail = "Write HH:MM:SS, HH:MM:SS.mmm, HH:MM:SS:frame or a number of seconds."
-            faults.append(InvalidAttribute(name=f"clip[{name}]", detail=detail))
-        times.append(seconds)
-    start, end = times
-    if not faults and end is not None and end <= (start or 0.0):
-        faults.append(InvalidAttribute(name="clip[endTimecode]", detail="The clip must end after it starts."))
-    return faults
+    detail = "Write HH:MM:SS, HH:MM:SS.mmm, HH:MM:SS:frame or a number of seconds."
+    faults: list[Problem] = [
+        InvalidAttribute(name=f"clip[{name}]", detail=detail)
+        for name, timecode in (("startTimecode", clip.start_timecode), ("endTimecode", clip.end_timecode))
+        if timecode is not None and timecode_seconds(timecode) is None
+    ]
+    if faults or clip.end_timecode is None:
+        return faults
+    # How long a frame lasts is not known yet.
+    spans = [
+        (timecode_seconds(clip.end_timecode, rate) or 0.0) - (timecode_seconds(clip.start_timecode or "0", rate) or 0.0)
+        for rate in (1.0, 100.0)
+    ]
+    if max(spans) <= 0:
+        return [InvalidAttribute(name="clip[endTimecode]", detail="The clip must end after it starts.")]
+    return []
 
 
 def _watermark(mark: VideoWatermark) -> list[Problem]:
