@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -43,7 +44,7 @@ async def shortened(runtime: Runtime, job: JobContext, source: Source, found: Pr
         raise PermanentFailure("This site's transcoder cannot cut clips.")
     path = await at_hand(runtime.storage, source.storage_key, job.scratch)
     folder = job.scratch / f"cut-{uuid4().hex[:8]}"
-    folder.mkdir()
+    await asyncio.to_thread(folder.mkdir)
     try:
         cut = await runtime.transcoder.cut(CutTask(path, found, start, stop, folder), lambda done: job.progress(done / 2))
     except TranscodeFailed as error:

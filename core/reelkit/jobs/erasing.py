@@ -8,6 +8,7 @@ from reelkit.catalog import sources, transcripts, videos
 from reelkit.catalog.videos import Video
 from reelkit.interfaces.event import VideoDeleted
 from reelkit.jobs.announce import announce, facts, noting
+from reelkit.jobs.laziness import rest_of
 
 if TYPE_CHECKING:
     from reelkit.jobs.runtime import Runtime
@@ -30,6 +31,7 @@ async def erase(runtime: Runtime, video: Video) -> tuple[str, ...] | None:
     if wish is not None:
         await runtime.engine.cancel("captions", wish.id)
     if source is not None:
+        await runtime.engine.cancel("transcode", rest_of(source))
         for kind in runtime.engine.kinds:
             await runtime.engine.cancel(kind, source.id)
     await announce(runtime, happened)

@@ -12,6 +12,7 @@ from reelkit.catalog import work
 from reelkit.catalog.playback import Playback, playback
 from reelkit.catalog.sources import Source
 from reelkit.interfaces.transcoder import TranscodeTask
+from reelkit.jobs.erasing import erase
 from reelkit.jobs.ingest import ingest
 from reelkit.jobs.job import JobContext
 from reelkit.jobs.laziness import REST, Attention, rest_of
@@ -87,6 +88,13 @@ async def test_who_watches_does_not_wait_for_those_that_nobody_watches(
         *(f"transcode:{one.id}" for one in (source, later)),
         *(f"transcode:{rest_of(one)}" for one in (later, source)),
     ]
+
+
+async def test_of_a_deleted_video_nothing_is_made(runtime: Runtime, source: Source) -> None:
+    video = await work.video(source.video_id)
+    assert video is not None and waiting(runtime)
+    await erase(runtime, video)
+    assert waiting(runtime) == []
 
 
 async def test_a_failure_is_that_of_its_part(runtime: Runtime, source: Source) -> None:
