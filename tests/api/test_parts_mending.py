@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from reelkit.api import parts as api_parts
 from reelkit.api.parts import take_part
@@ -25,7 +27,7 @@ from reelkit.interfaces.storage import KeyTaken, Multipart, NotStored, Part, Sto
 from reelkit.jobs.runtime import Runtime, running
 from reelkit.plugins import load_plugins
 from reelkit.problems import NotFound
-from reelkit.site import Site
+from reelkit.site import Site, Videos
 from reelkit.testing.streams import content, joined, stream
 
 SCOPE = Scope("default", "production")
@@ -101,12 +103,15 @@ async def test_an_upload_whose_process_died_at_its_end_is_finished(
     assert await runtime.engine.status("ingest", upload.source_id or "") is not None
 
 
-async def test_an_upload_of_a_week_ago_is_forgotten(runtime: Runtime, video: Video) -> None:
+@pytest.mark.parametrize("days", [7, 2])
+async def test_an_upload_that_was_not_finished_in_time_is_forgotten(runtime: Runtime, video: Video, days: int) -> None:
+    site = msgspec.structs.replace(runtime.site, videos=Videos(abandoned_days=days))
+    runtime = dataclasses.replace(runtime, site=site)
     await send(runtime, video, "part 1/2", content(6 * MIB))
     _, upload = await upload_of(video)
     await mend_uploads(runtime)
     assert len(uploads(runtime)) == 1
-    old = (datetime.now(UTC) - timedelta(days=7, seconds=1)).isoformat(sep=" ")
+    old = (datetime.now(UTC) - timedelta(days=days, seconds=1)).isoformat(sep=" ")
     await runtime.database.fetch(f"UPDATE upload SET created_at = '{old}'")
     await mend_uploads(runtime)
     assert uploads(runtime) == []

@@ -126,6 +126,7 @@ async def test_an_upload_that_never_began_is_taken_back_with_its_source(upload: 
 
 
 async def test_what_is_whole_old_or_without_a_video_is_found(database: Database, scope: Scope) -> None:
+    week_ago = datetime.now(UTC) - timedelta(days=7)
     whole, old, lonely, going = [await begin(scope, "part") for _ in range(4)]
     in_bytes = await begin(scope, "bytes")
     await store(whole, 1, total=1)
@@ -136,14 +137,14 @@ async def test_what_is_whole_old_or_without_a_video_is_found(database: Database,
     await age(database, going, timedelta(days=6, hours=23))
     await videos.delete(scope, lonely.video_id or "")
     assert {found.id for found in await parts_sweep.whole_but_not_joined()} == {whole.id, in_bytes.id}
-    assert [found.id for found in await parts_sweep.expired()] == [old.id]
+    assert [found.id for found in await parts_sweep.expired(week_ago)] == [old.id]
     assert [found.id for found in await parts_sweep.forgettable()] == [lonely.id]
     source = await sources.for_video(scope, whole.video_id or "")
     assert source is not None and await parts.joined(scope, whole.id, source, 5, "c")
     assert {found.id for found in await parts_sweep.whole_but_not_joined()} == {in_bytes.id}
     await age(database, whole, timedelta(days=8))
     assert {found.id for found in await parts_sweep.forgettable()} == {lonely.id, whole.id}
-    assert [found.id for found in await parts_sweep.expired()] == [old.id]
+    assert [found.id for found in await parts_sweep.expired(week_ago)] == [old.id]
 
 
 async def test_an_upload_in_parts_is_not_taken_for_one_that_was_cut_off(database: Database, upload: PartialUpload) -> None:

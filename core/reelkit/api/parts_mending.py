@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import structlog
 
 from reelkit.api.parts import join
@@ -20,7 +22,7 @@ log = structlog.get_logger("reelkit.uploads")
 
 
 async def mend_uploads(runtime: Runtime, alone: bool = False) -> None:
-    """Join what is whole, let go of what is 7 days old, forget what leads nowhere. Safe from several processes at once.
+    """Join what is whole, let go of what was not finished in time, forget what leads nowhere. May run in several processes.
 
     alone: no other process takes uploads, so that no part is on its way.
     """
@@ -36,8 +38,8 @@ async def mend_uploads(runtime: Runtime, alone: bool = False) -> None:
             log.error("an upload is joined later", video=upload.video_id, exc_info=error)
     for upload in await parts_sweep.unjoined_finals():
         await concatenate(runtime, upload)
-    for upload in await parts_sweep.expired():
-        log.info("an upload was not finished in 7 days", video=upload.video_id, upload=upload.id)
+    for upload in await parts_sweep.expired(datetime.now(UTC) - timedelta(days=runtime.site.videos.abandoned_days)):
+        log.info("an upload was not finished in time", video=upload.video_id, upload=upload.id)
         if upload.source_id is not None:
             await sources.remove(upload.scope, upload.source_id)
         await forget(runtime, upload)

@@ -7,6 +7,7 @@ token as `?token=`, which the address of the upload then carries on. Upload-Meta
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -44,7 +45,6 @@ from reelkit.api.videos import find_video
 from reelkit.catalog import parts, sources, videos
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.parts import PartialUpload
-from reelkit.catalog.parts_sweep import KEPT
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.tus import offset_of
 from reelkit.catalog.videos import Video
@@ -104,7 +104,9 @@ async def create_upload(request: AnyRequest, state: State, runtime: NamedDepende
 
 
 @head(PATH + "/{upload_id:str}", operation_id="HEAD_uploads-tus-id")
-async def standing(request: AnyRequest, upload_id: FromPath[str], state: State) -> Response[None]:
+async def standing(
+    request: AnyRequest, upload_id: FromPath[str], state: State, runtime: NamedDependency[Runtime]
+) -> Response[None]:
     """Tell how many bytes of an upload are here."""
     check_version(request.headers)
     who = await _uploader(request, state)
@@ -121,7 +123,7 @@ async def standing(request: AnyRequest, upload_id: FromPath[str], state: State) 
     if upload.video_id is not None:
         headers["Video-Id"] = upload.video_id
     if not upload.joined:
-        headers["Upload-Expires"] = http_date(upload.created_at + KEPT)
+        headers["Upload-Expires"] = _expires(runtime, upload)
     return Response(None, status_code=200, headers=headers)
 
 
@@ -141,7 +143,7 @@ async def append(
     if upload.video_id is not None:
         headers["Video-Id"] = upload.video_id
     if offset != upload.total:
-        headers["Upload-Expires"] = http_date(upload.created_at + KEPT)
+        headers["Upload-Expires"] = _expires(runtime, upload)
     return Response(None, headers=headers)
 
 
@@ -260,10 +262,15 @@ async def _append(request: AnyRequest, runtime: Runtime, upload: PartialUpload, 
     return offset
 
 
+def _expires(runtime: Runtime, upload: PartialUpload) -> str:
+    """Return when an upload that is not complete is removed."""
+    return http_date(upload.created_at + timedelta(days=runtime.site.videos.abandoned_days))
+
+
 def _answer(
     runtime: Runtime, who: Uploader, upload: PartialUpload, video: Video | None, headers: dict[str, str]
 ) -> Response[VideoJson | None]:
     shown = None if video is None else video_json(video, runtime, who.by)
     known = {} if video is None else {"Video-Id": video.video_id}
-    expires = {"Upload-Expires": http_date(upload.created_at + KEPT)}
+    expires = {"Upload-Expires": _expires(runtime, upload)}
     return Response(shown, status_code=201, headers=VERSION | expires | known | headers, media_type="application/json")

@@ -9,10 +9,10 @@ from piccolo.columns.combination import WhereRaw
 from reelkit.catalog.parts_rows import PartialUpload, PartRow, UploadRow, upload_of
 from reelkit.catalog.scope import unscoped
 
-__all__ = ["KEPT", "clear_claims", "expired", "forget", "forgettable", "unjoined_finals", "whole_but_not_joined"]
+__all__ = ["clear_claims", "expired", "forget", "forgettable", "unjoined_finals", "whole_but_not_joined"]
 
 KEPT = timedelta(days=7)
-"""An upload has so long to finish; a finished one is remembered so long."""
+"""How long an upload that is finished is remembered, so that a part that comes again is known."""
 
 _HAS_NO_SOURCE = (
     "upload.source_id IS NOT NULL AND NOT EXISTS"
@@ -33,10 +33,9 @@ async def forgettable(limit: int = 100) -> list[PartialUpload]:
     return [upload_of(row) for row in await query.order_by(UploadRow.updated_at).limit(limit)]
 
 
-async def expired(limit: int = 100) -> list[PartialUpload]:
-    """Return uploads that were begun 7 days ago and are not finished."""
-    old = datetime.now(UTC) - KEPT
-    query = unscoped(UploadRow).select().where(UploadRow.joined.eq(False), UploadRow.created_at < old)
+async def expired(before: datetime, limit: int = 100) -> list[PartialUpload]:
+    """Return uploads that were begun before a moment and are not finished."""
+    query = unscoped(UploadRow).select().where(UploadRow.joined.eq(False), UploadRow.created_at < before)
     return [upload_of(row) for row in await query.order_by(UploadRow.created_at).limit(limit)]
 
 
