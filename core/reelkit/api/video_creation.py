@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ from reelkit.api.changes import Changing
 from reelkit.api.payloads import read_payload
 from reelkit.api.video_json import VideoJson, video_json
 from reelkit.api.video_payloads import NewVideoPayload, check_creation
+from reelkit.api.videos import VIDEO_ID
 from reelkit.catalog import sources, transcripts, videos
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.videos import NewVideo, Origin
@@ -25,8 +25,6 @@ from reelkit.outbound import OutboundRefused
 from reelkit.problems import InvalidAttribute
 
 __all__ = ["create_video"]
-
-_VIDEO_ID = re.compile(r"vi[0-9A-Za-z]{1,62}", re.ASCII)
 
 
 @post("/videos", operation_id="POST-video", status_code=201)
@@ -66,7 +64,7 @@ async def create_video(
 
 async def _origin(scope: Scope, source: str) -> Origin:
     """Tell what kind of place a source is. Raises InvalidAttribute for one that cannot be used."""
-    if _VIDEO_ID.fullmatch(source):
+    if VIDEO_ID.fullmatch(source):
         if await videos.get(scope, source) is None:
             raise InvalidAttribute(name="source", detail="There is no video of this id.")
         other = await sources.for_video(scope, source)
