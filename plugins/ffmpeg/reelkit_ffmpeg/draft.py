@@ -56,15 +56,15 @@ async def pieces(
         try:
             init, number, reached = b"", 0, 0.0
             async for piece in fragments(process.stdout, settings.stall_seconds):
-                duration = 0.0
+                lasts = 0.0
                 if number == 0:
                     init = piece
                 else:
-                    duration = seconds(init, piece)
-                    reached += duration
+                    lasts = seconds(init, piece)
+                    reached += lasts
                 path = task.folder / ("init.mp4" if number == 0 else f"{number}.m4s")
                 await asyncio.to_thread(path.write_bytes, piece)
-                yield DraftSegment(number=number, path=path, duration=duration)
+                yield DraftSegment(number=number, path=path, duration=lasts)
                 tell(min(reached / max(duration, 0.001), 0.99))
                 number += 1
             await succeeded(process, await last_words)

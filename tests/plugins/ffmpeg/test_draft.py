@@ -21,11 +21,13 @@ from reelkit_ffmpeg import FfmpegTranscoder
 SampleMaker = Callable[..., Path]
 
 
-async def drafted(path: Path, folder: Path, transcoder: FfmpegTranscoder) -> list[DraftSegment]:
+async def drafted(
+    path: Path, folder: Path, transcoder: FfmpegTranscoder, tell: Callable[[float], None] = lambda _: None
+) -> list[DraftSegment]:
     found = await probe(path)
     assert found.video is not None
     task = DraftTask(path, found, draft_rung(found.video), folder)
-    return [segment async for segment in transcoder.draft(task, lambda _: None)]
+    return [segment async for segment in transcoder.draft(task, tell)]
 
 
 @pytest.mark.parametrize(
@@ -42,8 +44,10 @@ async def drafted(path: Path, folder: Path, transcoder: FfmpegTranscoder) -> lis
 async def test_segments_play_as_one(
     options: dict[str, Any], sample: SampleMaker, tmp_path: Path, transcoder: FfmpegTranscoder
 ) -> None:
-    made = await drafted(sample(duration=7, width=640, height=360, **options), tmp_path, transcoder)
+    told: list[float] = []
+    made = await drafted(sample(duration=7, width=640, height=360, **options), tmp_path, transcoder, told.append)
     assert [segment.number for segment in made] == [0, 1, 2, 3, 4]
+    assert told == pytest.approx([0, 2 / 7, 4 / 7, 6 / 7, 0.99, 1], abs=0.02)
     assert [segment.duration for segment in made] == pytest.approx([0, 2, 2, 2, 1], abs=0.05)
     whole = tmp_path / "whole.mp4"
     whole.write_bytes(b"".join(segment.path.read_bytes() for segment in made))
