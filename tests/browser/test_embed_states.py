@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from playwright.async_api import Browser
@@ -83,7 +84,7 @@ async def test_without_scripts_the_page_says_what_it_needs(host: PlayerHost, bro
         page = await plain.new_page(viewport={"width": 320, "height": 180})
         await page.goto(host.add())
         # Nothing, as the poster, lies over it.
-        await page.locator("noscript p").click(timeout=3000)
+        await page.locator("noscript p").click()
     finally:
         await plain.close()
 
@@ -99,7 +100,7 @@ async def test_an_unknown_video_is_a_readable_page(host: PlayerHost, viewers: Vi
 async def test_a_lost_stream_can_be_tried_again(host: PlayerHost, viewers: Viewers) -> None:
     host.broken = lambda path: path.endswith(".m4s")
     viewer = await viewers(host.add())
-    await viewer.until(MESSAGE, "This video is not available.", timeout=30)
+    await viewer.until(MESSAGE, "This video is not available.")
     await viewer.screenshot("embed-lost")
     host.broken = lambda path: False
     await viewer.frame.get_by_role("button", name="Try again").click()
@@ -132,13 +133,14 @@ async def test_a_draft_plays_from_its_start_while_it_grows(host: PlayerHost, vie
             host.answers[f"/vod/vi1/hls/{playlist.name}"] = (200, growing.encode(), "application/vnd.apple.mpegurl")
 
     grow(6)
+    began = time.monotonic()
     viewer = await viewers(host.add() + "?autoplay&muted")
     await viewer.ready()
-    assert await viewer.playing_from(0.1) < 3
+    assert await viewer.playing_from(0.1) < time.monotonic() - began + 2
     assert await viewer.run("document.querySelector('video').duration") == pytest.approx(12, abs=0.1)
     grow(9)
     await viewer.until("document.querySelector('video').duration > 17")
     host.answers.clear()
     await viewer.until("document.querySelector('video').duration > 23.5")
-    assert await viewer.time() < 15
+    assert await viewer.time() < time.monotonic() - began + 2
     assert viewer.errors == []

@@ -55,11 +55,7 @@ async def test_renditions_join_without_an_interruption(host: PlayerHost, viewers
     await viewer.until(QUALITIES, "180,360,720")
     await viewer.playing_from(await viewer.time() + 1)
     assert await viewer.run("window.noticed") == []
-    await viewer.click("media-settings-menu-button")
-    await viewer.click("media-settings-menu-item:has(media-rendition-menu)")
-    await viewer.frame.get_by_role("menuitemradio", name="720p").click()
-    await viewer.until("document.querySelector('video').videoHeight", 720)
-    await viewer.playing_from(await viewer.time())
+    await viewer.watch_at(720)
     asked = [url for url in host.requests if url.startswith(MANIFEST)]
     # Nothing more is to come: nobody asks again.
     assert len(asked) == 2

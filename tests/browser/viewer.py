@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,32 @@ class Viewer:
 
     async def click(self, selector: str) -> None:
         """Click on the first thing that matches."""
-        await self.frame.locator(selector).first.click(timeout=30_000)
+        await self.frame.locator(selector).first.click()
+
+    async def open_menu(self, menu: str) -> None:
+        """Open one of the menus below the settings, such as media-rendition-menu, unless it is open."""
+        # They hide 2 s after the pointer rests; on a busy machine that is before the next click.
+        await self.run("document.querySelector('media-controller').setAttribute('autohide', '-1')")
+        if await self.run("document.querySelector('media-settings-menu').hidden"):
+            await self.click("media-settings-menu-button")
+            await self.click(f"media-settings-menu-item:has({menu})")
+
+    async def choose(self, menu: str, item: str) -> None:
+        """Choose something from one of the menus below the settings."""
+        await self.open_menu(menu)
+        # Not `Auto (720p)`.
+        await self.frame.get_by_role("menuitemradio", name=re.compile(f"^{re.escape(item)}")).click()
+
+    async def watch_at(self, height: int) -> None:
+        """Choose a quality and wait until it is what plays.
+
+        At the very start: on a busy machine the film may be over before the next segment is another one.
+        """
+        await self.run("(video => (video.pause(), video.currentTime = 0))(document.querySelector('video'))")
+        await self.choose("media-rendition-menu", f"{height}p")
+        await self.run("document.querySelector('video').play()")
+        await self.until("document.querySelector('video').videoHeight", height)
+        await self.playing_from(await self.time())
 
     async def press(self, key: str) -> None:
         """Press a key."""
@@ -93,6 +119,7 @@ class Viewers:
     async def __call__(self, address: str, *, width: int = 960, height: int = 540, **context: Any) -> Viewer:
         opened = await self.browser.new_context(viewport={"width": width, "height": height}, **context)
         self.contexts.append(opened)
+        opened.set_default_timeout(60_000)
         viewer = Viewer(await opened.new_page())
         await viewer.page.goto(address)
         return viewer
