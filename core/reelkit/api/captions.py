@@ -11,10 +11,9 @@ from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
 from reelkit.api.changes import Changing
-from reelkit.api.pagination import Pagination, paginate, requested_page
+from reelkit.api.pagination import Pagination
 from reelkit.api.payloads import read_payload
-from reelkit.api.queries import Query
-from reelkit.api.text_files import drop_text, find_text, read_language, take_text
+from reelkit.api.text_files import drop_text, find_text, list_texts, read_language, take_text
 from reelkit.api.videos import find_video
 from reelkit.catalog import text_tracks
 from reelkit.catalog.text_tracks import TextTrack
@@ -83,9 +82,7 @@ async def upload_caption(
 ) -> CaptionJson:
     """Take the captions of a language; those that were there before are replaced."""
     video = await find_video(principal.scope, video_id)
-    known, base_url = read_language(language), runtime.site.site.base_url
-    put = await take_text(request, runtime, video, "caption", known, lambda track: caption_json(track, base_url))
-    return caption_json(put, base_url)
+    return await take_text(request, runtime, video, "caption", read_language(language), caption_json)
 
 
 @get("/videos/{video_id:str}/captions/{language:str}", operation_id="GET_videos-videoId-captions-language")
@@ -109,12 +106,8 @@ async def list_captions(
 ) -> CaptionList:
     """List the captions of a video by their language."""
     video = await find_video(principal.scope, video_id)
-    query = Query(request.scope["query_string"])
-    page = requested_page(query)
-    query.check()
-    found = await text_tracks.page(video.scope, video_id, "caption", page.number, page.size)
-    data = tuple(caption_json(track, runtime.site.site.base_url) for track in found.items)
-    return CaptionList(data, paginate(f"/videos/{video_id}/captions", query, page, len(data), found.total))
+    tracks, pagination = await list_texts(request, video, "caption")
+    return CaptionList(tuple(caption_json(track, runtime.site.site.base_url) for track in tracks), pagination)
 
 
 @patch("/videos/{video_id:str}/captions/{language:str}", operation_id="PATCH_videos-videoId-captions-language")
@@ -156,8 +149,7 @@ async def delete_caption(
 ) -> None:
     """Remove the captions of a language."""
     video = await find_video(principal.scope, video_id)
-    base_url = runtime.site.site.base_url
-    await drop_text(runtime, video, "caption", read_language(language), lambda track: caption_json(track, base_url))
+    await drop_text(runtime, video, "caption", read_language(language), caption_json)
 
 
 HANDLERS = (upload_caption, get_caption, list_captions, update_caption, delete_caption)

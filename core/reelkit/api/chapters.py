@@ -10,11 +10,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
-from reelkit.api.pagination import Pagination, paginate, requested_page
-from reelkit.api.queries import Query
-from reelkit.api.text_files import drop_text, find_text, read_language, take_text
+from reelkit.api.pagination import Pagination
+from reelkit.api.text_files import drop_text, find_text, list_texts, read_language, take_text
 from reelkit.api.videos import find_video
-from reelkit.catalog import text_tracks
 from reelkit.catalog.text_tracks import TextTrack
 from reelkit.jobs.runtime import Runtime
 
@@ -60,9 +58,7 @@ async def upload_chapter(
 ) -> ChapterJson:
     """Take the chapters in a language; those that were there before are replaced."""
     video = await find_video(principal.scope, video_id)
-    known, base_url = read_language(language), runtime.site.site.base_url
-    put = await take_text(request, runtime, video, "chapter", known, lambda track: chapter_json(track, base_url))
-    return chapter_json(put, base_url)
+    return await take_text(request, runtime, video, "chapter", read_language(language), chapter_json)
 
 
 @get("/videos/{video_id:str}/chapters/{language:str}", operation_id="GET_videos-videoId-chapters-language")
@@ -86,12 +82,8 @@ async def list_chapters(
 ) -> ChapterList:
     """List the chapters of a video by their language."""
     video = await find_video(principal.scope, video_id)
-    query = Query(request.scope["query_string"])
-    page = requested_page(query)
-    query.check()
-    found = await text_tracks.page(video.scope, video_id, "chapter", page.number, page.size)
-    data = tuple(chapter_json(track, runtime.site.site.base_url) for track in found.items)
-    return ChapterList(data, paginate(f"/videos/{video_id}/chapters", query, page, len(data), found.total))
+    tracks, pagination = await list_texts(request, video, "chapter")
+    return ChapterList(tuple(chapter_json(track, runtime.site.site.base_url) for track in tracks), pagination)
 
 
 @delete(
@@ -107,8 +99,7 @@ async def delete_chapter(
 ) -> None:
     """Remove the chapters in a language."""
     video = await find_video(principal.scope, video_id)
-    base_url = runtime.site.site.base_url
-    await drop_text(runtime, video, "chapter", read_language(language), lambda track: chapter_json(track, base_url))
+    await drop_text(runtime, video, "chapter", read_language(language), chapter_json)
 
 
 HANDLERS = (upload_chapter, get_chapter, list_chapters, delete_chapter)

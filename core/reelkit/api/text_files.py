@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request
 
 from reelkit.api.changes import Changing
+from reelkit.api.pagination import Pagination, paginate, requested_page
+from reelkit.api.queries import Query
 from reelkit.api.receiving import Upload, open_upload
 from reelkit.api.removal import remove_soon
 from reelkit.catalog import text_tracks
@@ -23,7 +25,7 @@ from reelkit.jobs.transfer import store_bytes
 from reelkit.media.webvtt import read_text, well_formed
 from reelkit.problems import InvalidAttribute, NotFound, StorageIsFull
 
-__all__ = ["MAX_BYTES", "TextUpload", "drop_text", "find_text", "keep_file", "read_language", "take_text", "whole_upload"]
+__all__ = ["drop_text", "find_text", "keep_file", "list_texts", "read_language", "take_text"]
 
 MAX_BYTES = 10 << 20
 """Of one file of text: a day of dense captions is about 3 MB."""
@@ -31,7 +33,9 @@ MAX_BYTES = 10 << 20
 _LANGUAGE = re.compile(r"[A-Za-z-]{2,35}", re.ASCII)
 
 
-AsJson = Callable[[TextTrack], msgspec.Struct]
+J = TypeVar("J", bound=msgspec.Struct)
+AsJson = Callable[[TextTrack, str], J]
+"""Returns the JSON of a file; the second argument is the base URL of the site."""
 
 
 class TextUpload(msgspec.Struct, frozen=True, rename="camel"):
@@ -70,19 +74,19 @@ async def keep_file(runtime: Runtime, key: str, data: bytes) -> None:
 
 
 async def take_text(
-    request: Request[Any, Any, Any], runtime: Runtime, video: Video, kind: Kind, language: str, as_json: AsJson
-) -> TextTrack:
+    request: Request[Any, Any, Any], runtime: Runtime, video: Video, kind: Kind, language: str, as_json: AsJson[J]
+) -> J:
     """Store an uploaded file of text and let it take the place of the one of its language, if there is one.
 
     Raises the Problems of uploads, NotFound, StorageIsFull, and what a plugin refuses with.
     """
     _, data = await whole_upload(request, MAX_BYTES)
-    scope, video_id = video.scope, video.video_id
+    scope, video_id, base_url = video.scope, video.video_id, runtime.site.site.base_url
     before = await text_tracks.get(scope, video_id, kind, language)
     if before is None:
         edit = Changing(runtime, scope, kind, "create")
     else:
-        edit = Changing(runtime, scope, kind, "update", id=before.id, before=as_json(before))
+        edit = Changing(runtime, scope, kind, "update", id=before.id, before=as_json(before, base_url))
     given = await edit.propose(TextUpload(video_id, language, await asyncio.to_thread(read_text, data)))
     key, kept = text_tracks.new_key(scope, video_id, kind), given.text.encode("utf-8", "replace")
     await keep_file(runtime, key, kept)
@@ -95,8 +99,9 @@ async def take_text(
         raise
     if put is None:
         raise NotFound(name="videoId")
-    await edit.made(as_json(put), id=put.id)
-    return put
+    shown = as_json(put, base_url)
+    await edit.made(shown, id=put.id)
+    return shown
 
 
 async def find_text(video: Video, kind: Kind, language: str) -> TextTrack:
@@ -107,10 +112,21 @@ async def find_text(video: Video, kind: Kind, language: str) -> TextTrack:
     return found
 
 
-async def drop_text(runtime: Runtime, video: Video, kind: Kind, language: str, as_json: AsJson) -> None:
+async def list_texts(request: Request[Any, Any, Any], video: Video, kind: Kind) -> tuple[tuple[TextTrack, ...], Pagination]:
+    """Return the page of a video's files that a query asks for, by their language."""
+    query = Query(request.scope["query_string"])
+    page = requested_page(query)
+    query.check()
+    found = await text_tracks.page(video.scope, video.video_id, kind, page.number, page.size)
+    pages = paginate(f"/videos/{video.video_id}/{kind}s", query, page, len(found.items), found.total)
+    return found.items, pages
+
+
+async def drop_text(runtime: Runtime, video: Video, kind: Kind, language: str, as_json: AsJson[J]) -> None:
     """Remove the file of a language. Raises NotFound, and what a plugin refuses with."""
     found = await find_text(video, kind, language)
-    edit = Changing(runtime, video.scope, kind, "delete", id=found.id, before=as_json(found))
+    before = as_json(found, runtime.site.site.base_url)
+    edit = Changing(runtime, video.scope, kind, "delete", id=found.id, before=before)
     await edit.propose(None)
     removed = await text_tracks.remove(video.scope, video.video_id, kind, language)
     if removed is None:
