@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import escape
 from typing import Any, Literal, cast
 from uuid import uuid4
 
@@ -21,7 +20,7 @@ from reelkit.api.pictures import as_jpeg, receive_picture
 from reelkit.api.queries import Query
 from reelkit.api.removal import remove_soon
 from reelkit.api.restreams import RestreamPayload, checked_restreams
-from reelkit.api.video_json import atom
+from reelkit.api.video_json import atom, iframe
 from reelkit.catalog import live_streams
 from reelkit.catalog.live_streams import (
     LiveStream,
@@ -131,8 +130,7 @@ def _assets(stream: LiveStream, base_url: str, token: str | None) -> LiveStreamA
         media, player = f"{base_url}/live/private/{token}/{stream.id}", f"{player}?token={token}"
     return LiveStreamAssets(
         hls=f"{media}.m3u8",
-        iframe=f'<iframe src="{escape(player)}" width="100%" height="100%" frameborder="0" scrolling="no" '
-        'allowfullscreen="true"></iframe>',
+        iframe=iframe(player),
         player=player,
         thumbnail=f"{media}/thumbnail.jpg",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from html import escape
 from typing import Annotated, Any
 
 import msgspec
@@ -17,7 +16,7 @@ from reelkit.access.policies import checked
 from reelkit.access.principal import Principal
 from reelkit.api.payloads import read_payload
 from reelkit.api.playback_policies import check_countries
-from reelkit.api.video_json import VideoAssets, atom
+from reelkit.api.video_json import VideoAssets, atom, iframe
 from reelkit.api.videos import find_video
 from reelkit.catalog.videos import Video
 from reelkit.interfaces.playback import PlaybackPolicy
@@ -119,8 +118,7 @@ def _assets(video: Video, base_url: str, session: str) -> VideoAssets:
     media, player = f"{base_url}/vod/{video.video_id}", f"{base_url}/embed/vod/{video.video_id}?avh={session}"
     return VideoAssets(
         hls=f"{media}/hls/manifest.m3u8?avh={session}",
-        iframe=f'<iframe src="{escape(player)}" width="100%" height="100%" frameborder="0" scrolling="no" '
-        'allowfullscreen="true"></iframe>',
+        iframe=iframe(player),
         player=player,
         thumbnail=f"{media}/thumbnail.jpg?avh={session}",
         mp4=f"{media}/mp4/source.mp4?avh={session}" if video.mp4_support else None,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import tempfile
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,16 +14,14 @@ from litestar.params import FromPath
 from reelkit.access.principal import Principal
 from reelkit.api.changes import Changing
 from reelkit.api.payloads import read_payload
-from reelkit.api.pictures import receive_picture
+from reelkit.api.pictures import as_jpeg, receive_picture
 from reelkit.api.video_json import VideoJson, video_json
 from reelkit.api.videos import find_video
 from reelkit.catalog import videos
 from reelkit.jobs.runtime import Runtime
 from reelkit.jobs.thumbnail import take_wanted
 from reelkit.jobs.transfer import store_bytes
-from reelkit.media.images import picture
-from reelkit.media.probe import Unreadable
-from reelkit.problems import InvalidAttribute, InvalidFile, NotFound
+from reelkit.problems import InvalidAttribute, NotFound
 
 __all__ = ["PickPayload", "pick_thumbnail", "upload_thumbnail"]
 
@@ -63,14 +58,8 @@ async def upload_thumbnail(
     received = await receive_picture(request)
     edit = Changing(runtime, video.scope, "video", "update", id=video_id, before=shown)
     await edit.propose(Uploaded(received.kind))
-    with tempfile.NamedTemporaryFile(prefix="reelkit-picture-") as file:
-        await asyncio.to_thread(Path(file.name).write_bytes, received.content)
-        try:
-            ours = await picture(Path(file.name))
-        except Unreadable as error:
-            raise InvalidFile(name="file", detail=str(error)) from None
     key = f"{video.prefix}image/thumbnail-{uuid4().hex[:12]}.jpg"
-    await store_bytes(runtime.storage, key, ours)
+    await store_bytes(runtime.storage, key, await as_jpeg(received))
     if not await videos.set_thumbnail(video.scope, video_id, key=key):
         raise NotFound(name="videoId")
     await edit.made(shown)

@@ -11,7 +11,7 @@ from reelkit.access.principal import Principal
 from reelkit.catalog.videos import Metadata, Video
 from reelkit.jobs.runtime import Runtime
 
-__all__ = ["VideoAssets", "VideoJson", "VideoSource", "atom", "video_json"]
+__all__ = ["VideoAssets", "VideoJson", "VideoSource", "atom", "iframe", "video_json"]
 
 
 class LiveStreamLink(msgspec.Struct, frozen=True):
@@ -75,6 +75,14 @@ def atom(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds")
 
 
+def iframe(player: str) -> str:
+    """Return the HTML to paste, as the contract has it. player: the address of the page in it."""
+    return (
+        f'<iframe src="{escape(player)}" width="100%" height="100%" frameborder="0" scrolling="no" '
+        'allowfullscreen="true"></iframe>'
+    )
+
+
 def video_json(video: Video, runtime: Runtime, by: Principal | None = None) -> VideoJson:
     """Return the JSON of a video; the addresses of a private one get a new token, which opens one session.
 
@@ -121,8 +129,7 @@ def _assets(video: Video, base_url: str, token: str | None) -> VideoAssets:
         media, player = f"{media}/token/{token}", f"{player}?token={token}"
     return VideoAssets(
         hls=f"{media}/hls/manifest.m3u8",
-        iframe=f'<iframe src="{escape(player)}" width="100%" height="100%" frameborder="0" scrolling="no" '
-        'allowfullscreen="true"></iframe>',
+        iframe=iframe(player),
         player=player,
         thumbnail=f"{media}/thumbnail.jpg",
         mp4=f"{media}/mp4/source.mp4" if video.mp4_support else None,

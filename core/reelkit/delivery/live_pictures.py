@@ -18,8 +18,7 @@ from litestar.params import FromPath
 from reelkit.access.admission import Admission
 from reelkit.catalog import live_streams
 from reelkit.catalog.live_streams import LiveStream
-from reelkit.catalog.scope import Environment
-from reelkit.catalog.scope import Scope as CatalogScope
+from reelkit.catalog.scope import Owned
 from reelkit.delivery.asgi import Scope
 from reelkit.delivery.conditional import entity_tag, has_current
 from reelkit.delivery.viewers import What, viewer_of
@@ -40,19 +39,12 @@ class SessionJson(msgspec.Struct, frozen=True):
     session_token: str
 
 
-class _Stream(msgspec.Struct, frozen=True):
+class _Stream(Owned, frozen=True, kw_only=True):
     """A live stream, as those judge who watches. It has no policy of its own."""
 
     video_id: str
-    project: str
-    environment: Environment
     public: bool
     playback_policy: PlaybackPolicy | None = None
-
-    @property
-    def scope(self) -> CatalogScope:
-        """Whose it is."""
-        return CatalogScope(self.project, self.environment)
 
 
 @route("/live/{live_stream_id:str}/thumbnail.jpg", http_method=READS, include_in_schema=False)
@@ -105,7 +97,7 @@ async def _let_in(
 
     Raises NotFound for a private stream that nothing opens, Unauthorized, AccessDenied, the Problem of a veto.
     """
-    watched = _Stream(stream.id, stream.project, stream.environment, stream.public)
+    watched = _Stream(video_id=stream.id, project=stream.project, environment=stream.environment, public=stream.public)
     # Litestar's scopes are the same dictionaries under other types.
     viewer = viewer_of(cast("Scope", request.scope), what or (None if token is None else "session"))
     try:
