@@ -90,6 +90,8 @@ def test_all_faults_of_a_policy_are_told() -> None:
             for text in ("null", "", "shop.example", "//shop.example", "data:text/html,shop.example", "file:///a")
         ),
         *((text, None) for text in ("https://", "https://[evil", "https://a:b", "https://a:99999", "javascript:x")),
+        # Of any length, they would fill the memory of whoever compares hosts.
+        (f"https://{'a.' * 200}example", None),
     ],
 )
 def test_the_host_of_an_address(origin: str, host: str | None) -> None:

@@ -18,6 +18,8 @@ from reelkit.site import Playback
 __all__ = ["NO_LIMITS", "Limits", "address_within", "checked", "host_of", "host_within", "kept_by", "limits_of"]
 
 PORTS = {"http": 80, "https": 443}
+LONGEST = 253
+"""Characters of a host."""
 SHORT = 512
 """Characters of an address that is remembered."""
 
@@ -94,7 +96,8 @@ def _host_of(origin: str) -> str | None:
         port, host = parts.port, parts.hostname
     except ValueError:
         return None
-    if parts.scheme not in PORTS or not host:
+    # A longer one is nobody's, and is not to be remembered by those that it is compared in.
+    if parts.scheme not in PORTS or not host or len(host) > LONGEST:
         return None
     if ":" in host:
         host = f"[{host}]"
