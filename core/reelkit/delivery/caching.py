@@ -38,14 +38,6 @@ class Cache(Generic[K, V]):
         self._loading: dict[K, asyncio.Task[V]] = {}
         self.total = 0
 
-    def peek(self, key: K) -> V | None:
-        """Return what is held and fresh, without loading; for the fast path of a request."""
-        held = self._held.get(key)
-        if held is None or held[2] < time.monotonic():
-            return None
-        self._held.move_to_end(key)
-        return held[0]
-
     async def get(self, key: K) -> V:
         """Return a value, loading it if need be. Raises what the load raises; being cancelled disturbs nobody else."""
         held = self._held.get(key)
