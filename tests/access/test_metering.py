@@ -109,7 +109,7 @@ async def test_it_is_written_by_itself_and_at_the_end(
     monkeypatch.setattr(metering, "EVERY", 0.05)
     meter = Meter(tiered, calendar_clock)
     meter.charge(who(), 1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while await usage.taken(LIVE, "2026-11", "ke1") < 1:
             await asyncio.sleep(0.02)
     meter.charge(who(), 1)
@@ -144,24 +144,21 @@ async def test_what_the_database_refuses_is_written_later_once(meter: Meter, mon
     assert await usage.taken(LIVE, "2026-11", "ke1") == 1500
 
 
-async def test_what_is_sent_is_what_is_charged() -> None:
+async def test_what_is_handed_to_the_server_is_what_is_charged() -> None:
     sent: list[str] = []
     charged: list[int] = []
 
     async def send(message: MutableMapping[str, Any]) -> None:
-        if message.get("body") == b"gone":
-            raise ConnectionError
         sent.append(message["type"])
 
     start = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"700")]}
     body = metered(send, charged.append)
     await body(start)
     await body({"type": "http.response.body", "body": b"12345", "more_body": True})
-    with pytest.raises(ConnectionError):
-        await body({"type": "http.response.body", "body": b"gone", "more_body": True})
-    assert charged == [5]
+    await body({"type": "http.response.body", "more_body": False})
+    assert charged == [5, 0]
     file = metered(send, charged.append)
     await file(start)
     await file({"type": "http.response.pathsend", "path": "/x"})
-    assert charged == [5, 700]
-    assert len(sent) == 4
+    assert charged == [5, 0, 700]
+    assert len(sent) == 5

@@ -28,12 +28,12 @@ class ClientAddresses:
         self._networks = tuple(ip_network(text, strict=False) for text in trusted)
         self._known: dict[str, bool] = {}
 
-    async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
+    def __call__(self, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:
         if scope["type"] in ("http", "websocket") and (peer := scope.get("client")) is not None and self._trusts(peer[0]):
             forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
             if forwarded:
                 scope["client"] = (self._client(peer[0], b",".join(forwarded)), peer[1])
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _client(self, peer: str, forwarded: bytes) -> str:
         """Return the address nearest to us that is no server of ours; the farthest of ours when there is no other."""

@@ -16,7 +16,7 @@ from typing import Any
 from reelkit.access.principal import Principal
 from reelkit.access.remembered import Remembered
 from reelkit.catalog import usage
-from reelkit.catalog.scope import Scope
+from reelkit.catalog.scope import Environment, Scope
 from reelkit.problems import MonthlyBytesExceeded
 from reelkit.site import Site
 
@@ -26,8 +26,8 @@ EVERY = 5.0
 """Seconds between two writes of one process, and for which a total that was read is believed."""
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Batch = dict[tuple[str, Scope], dict[str, int]]
-"""Bytes by key, by month and scope."""
+Batch = dict[tuple[str, str, Environment], dict[str, int]]
+"""Bytes by key, by month, project and environment."""
 
 log = logging.getLogger("reelkit.access")
 
@@ -64,10 +64,18 @@ class Meter:
         """Count bytes that were sent to somebody; from within the event loop."""
         if count <= 0:
             return
-        batch = self._pending.setdefault((month_of(self._now()), principal.scope), {})
-        batch[principal.key_id] = batch.get(principal.key_id, 0) + count
+        where = (month_of(self._now()), principal.project, principal.environment)
+        batch = self._pending.get(where)
+        if batch is None:
+            batch = self._pending[where] = {}
+        key_id = principal.key_id
+        batch[key_id] = batch.get(key_id, 0) + count
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush_soon())
+
+    def bounds(self, principal: Principal) -> bool:
+        """Tell whether somebody may be refused here."""
+        return self._tiers[principal.tier].monthly_bytes is not None
 
     async def check(self, principal: Principal) -> None:
         """Return when somebody may take more this month. Raises MonthlyBytesExceeded, DatabaseError."""
@@ -83,7 +91,8 @@ class Meter:
                 # Many requests of one key that arrive at once ask the database once.
                 reading = self._reading[name] = asyncio.create_task(self._read(name, month, scope, key_id))
             total = await asyncio.shield(reading)
-        used = total + sum(batch.get((month, scope), {}).get(key_id, 0) for batch in (self._pending, self._writing))
+        where = (month, scope.project, scope.environment)
+        used = total + sum(batch.get(where, {}).get(key_id, 0) for batch in (self._pending, self._writing))
         if used >= limit:
             raise MonthlyBytesExceeded(limit=limit, used=used, month=month, tier=principal.tier)
 
@@ -91,17 +100,18 @@ class Meter:
         """Write what was counted. What the database refuses is kept for the next time."""
         batches, self._pending = self._pending, {}
         self._writing = batches
-        for (month, scope), by_key in list(batches.items()):
+        for where, by_key in list(batches.items()):
+            month, scope = where[0], Scope(where[1], where[2])
             since = self._clock()
             try:
                 totals = await usage.add(scope, month, by_key)
             except Exception:
                 log.exception("what %d key(s) took is written later", len(by_key))
-                kept = self._pending.setdefault((month, scope), {})
+                kept = self._pending.setdefault(where, {})
                 for key_id, count in by_key.items():
                     kept[key_id] = kept.get(key_id, 0) + count
                 totals = {}
-            del batches[month, scope]
+            del batches[where]
             for key_id, total in totals.items():
                 self._totals.put(_name(month, scope, key_id), total, since)
 
@@ -129,12 +139,11 @@ class Meter:
 
 
 def metered(send: Send, charge: Callable[[int], None]) -> Send:
-    """Return a send that charges what it sends: bodies as they go out, files that the server sends by their length."""
+    """Return a send that charges what it sends: bodies as they are handed on, files by their length."""
     headers: Iterable[tuple[bytes, bytes]] = ()
 
-    async def sent(message: MutableMapping[str, Any]) -> None:
+    def sent(message: MutableMapping[str, Any]) -> Awaitable[None]:
         nonlocal headers
-        await send(message)
         kind = message["type"]
         if kind == "http.response.body":
             charge(len(message.get("body", b"")))
@@ -143,6 +152,7 @@ def metered(send: Send, charge: Callable[[int], None]) -> Send:
         elif kind == "http.response.pathsend":
             length = next((value for name, value in headers if name == b"content-length"), b"")
             charge(int(length) if length.isdigit() else 0)
+        return send(message)
 
     return sent
 

@@ -12,7 +12,7 @@ from reelkit.access.playback import TOKEN
 from reelkit.access.policies import host_of
 from reelkit.problems import Problem
 
-__all__ = ["Case", "Check", "Told", "Viewer", "What", "session_in", "token_in"]
+__all__ = ["Case", "Check", "Told", "Viewer", "What"]
 
 What = Literal["page", "session", "playlist", "file"]
 CREDENTIALS = frozenset((b"authorization", b"x-api-key", b"x-session-token"))
@@ -89,7 +89,6 @@ class Viewer:
 
     def __init__(
         self,
-        *,
         headers: Sequence[tuple[bytes, bytes]],
         query: bytes,
         method: str,
@@ -97,25 +96,23 @@ class Viewer:
         client: str,
         what: What | None,
         case: Case | None = None,
-        at: float | None = None,
-        country: str | None = None,
     ) -> None:
         self.headers = headers
         self.method = method
         self.path = path
         self.client = client
         self.what = what
-        self.session = session_in(query)
-        found = token_in(query)
+        self.session = _session_in(query) if b"avh=" in query else None
+        found = _token_in(query) if b"token=" in query else None
         self.token = None if found is None or TOKEN.fullmatch(found) else found
         self.presents = False
         for name, value in headers:
-            if value and name in CREDENTIALS:
+            if name in CREDENTIALS and value:
                 self.presents = True
                 break
         self.case = case or SILENT
-        self.at = at
-        self.country = country
+        self.at: float | None = None
+        self.country: str | None = None
 
     def header(self, name: bytes) -> str:
         """Return a header, the first of several; empty when there is none."""
@@ -137,19 +134,15 @@ class Viewer:
         return self.what == "page" and self.header(b"sec-fetch-dest") in ("iframe", "frame", "embed", "object")
 
 
-def session_in(query: bytes) -> str | None:
+def _session_in(query: bytes) -> str | None:
     """Return the session of a query string."""
-    if b"avh=" not in query:
-        return None
     for part in query.split(b"&"):
         if part.startswith(b"avh=") and len(part) > 4:
             return part[4:].decode("latin-1")
     return None
 
 
-def token_in(query: bytes) -> str | None:
+def _token_in(query: bytes) -> str | None:
     """Return the token of a query string."""
-    if b"token=" not in query:
-        return None
     match = _TOKEN.search(query)
     return None if match is None else match[1].decode("latin-1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,6 +31,7 @@ IMMUTABLE = "public, max-age=31536000, immutable"
 """For URLs that name bytes which never change."""
 
 
+_RANGES = (b"accept-ranges", b"bytes")
 _CONDITIONS = frozenset({b"if-none-match", b"if-range", b"range"})
 
 
@@ -50,26 +51,29 @@ class Answer(msgspec.Struct, frozen=True):
     cache: str
     headers: tuple[tuple[bytes, bytes], ...] = ()
     links: bool = False
+    head: tuple[tuple[bytes, bytes], ...] = ()
+    """What every answer with it says, written once for those that are given many times; nobody passes it."""
+
+    def __post_init__(self) -> None:
+        head = ((b"etag", self.tag.encode()), (b"cache-control", self.cache.encode()), _RANGES, *self.headers)
+        msgspec.structs.force_setattr(self, "head", head)
 
 
 async def answer(scope: Scope, receive: Receive, send: Send, what: Answer) -> None:
     """Answer GET or HEAD with 200, 206, 304 or 416."""
-    asked = {name: value.decode("latin-1") for name, value in scope["headers"] if name in _CONDITIONS}
-    headers = [
-        (b"etag", what.tag.encode()),
-        (b"cache-control", what.cache.encode()),
-        (b"accept-ranges", b"bytes"),
-        (b"x-content-type-options", b"nosniff"),
-        *what.headers,
-    ]
-    if has_current(asked.get(b"if-none-match"), what.tag):
+    asked = {}
+    for name, value in scope["headers"]:
+        if name in _CONDITIONS:
+            asked[name] = value.decode("latin-1")
+    headers = [*what.head]
+    if asked and has_current(asked.get(b"if-none-match"), what.tag):
         await _start(send, 304, headers)
         await _end(send)
         return
     size = what.body.size
     span: tuple[int, int] | None = None
     # RFC 9110, 14.2: Range means something for GET only.
-    if scope["method"] == "GET" and range_still_holds(asked.get(b"if-range"), what.tag):
+    if asked and scope["method"] == "GET" and range_still_holds(asked.get(b"if-range"), what.tag):
         try:
             span = requested_range(asked.get(b"range"), size)
         except Unsatisfiable:
@@ -84,12 +88,12 @@ async def answer(scope: Scope, receive: Receive, send: Send, what: Answer) -> No
     if scope["method"] == "HEAD":
         await _start(send, 200, headers)
         await _end(send)
-    elif span is None and isinstance(what.body, FileBody) and "http.response.pathsend" in (scope.get("extensions") or {}):
-        await _start(send, 200, headers)
-        await send({"type": "http.response.pathsend", "path": str(what.body.path)})
     elif isinstance(what.body, BytesBody):
         await _start(send, 206 if span else 200, headers)
         await _end(send, what.body.data[start:stop])
+    elif span is None and isinstance(what.body, FileBody) and "http.response.pathsend" in (scope.get("extensions") or {}):
+        await _start(send, 200, headers)
+        await send({"type": "http.response.pathsend", "path": str(what.body.path)})
     else:
         await _stream(receive, send, 206 if span else 200, headers, what.body, start, stop)
 
@@ -190,13 +194,13 @@ async def answer_problem(scope: Scope, send: Send, problem: Problem) -> None:
     await _end(send, b"" if scope["method"] == "HEAD" else body)
 
 
-async def _start(send: Send, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+def _start(send: Send, status: int, headers: list[tuple[bytes, bytes]]) -> Awaitable[None]:
+    return send({"type": "http.response.start", "status": status, "headers": headers})
 
 
-async def _part(send: Send, body: bytes) -> None:
-    await send({"type": "http.response.body", "body": body, "more_body": True})
+def _part(send: Send, body: bytes) -> Awaitable[None]:
+    return send({"type": "http.response.body", "body": body, "more_body": True})
 
 
-async def _end(send: Send, body: bytes = b"") -> None:
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+def _end(send: Send, body: bytes = b"") -> Awaitable[None]:
+    return send({"type": "http.response.body", "body": body, "more_body": False})

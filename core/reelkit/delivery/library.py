@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 import msgspec
 
@@ -57,9 +58,9 @@ class Library:
         )
         self._sizes: Cache[str, int] = Cache(self._size, capacity=SIZES)
 
-    async def view(self, video_id: str) -> Playback | None:
+    def view(self, video_id: str) -> Awaitable[Playback | None]:
         """Return a video as viewers see it, at most 1.5 s old; None when there is none. Who may see it is not asked here."""
-        return await self._views.get(video_id)
+        return self._views.get(video_id)
 
     def forget(self, video_id: str) -> None:
         """Have a video looked up anew, because this process changed it."""

@@ -24,10 +24,11 @@ class Texts:
 
     def get(self, path: str, session: str | None, view: Playback) -> Answer | None:
         """Return what was made for this address and session out of this very view; a newer view may say otherwise."""
-        held = self._held.get((path, session))
+        key = (path, session)
+        held = self._held.get(key)
         if held is None or held[0] is not view:
             return None
-        self._held.move_to_end((path, session))
+        self._held.move_to_end(key)
         return held[1]
 
     def keep(self, path: str, session: str | None, view: Playback, found: Answer) -> None:

@@ -16,15 +16,9 @@ AT, COUNTRY = "reelkit_at", "reelkit_country"
 def viewer_of(scope: Scope, what: What | None) -> Viewer:
     """Return what a request tells of whoever wants to watch. scope: of ASGI."""
     client = scope.get("client")
-    viewer = Viewer(
-        headers=scope["headers"],
-        query=scope["query_string"],
-        method=scope["method"],
-        path=scope["path"],
-        client=client[0] if client else "",
-        what=what,
-        case=scope.get(CASE),
-    )
-    if viewer.case.explains:
+    address = client[0] if client else ""
+    case = scope.get(CASE)
+    viewer = Viewer(scope["headers"], scope["query_string"], scope["method"], scope["path"], address, what, case)
+    if case is not None:
         viewer.at, viewer.country = scope.get(AT), scope.get(COUNTRY)
     return viewer

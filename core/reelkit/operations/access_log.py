@@ -1,20 +1,26 @@
-"""One line a request, written in batches: a line costs microseconds, also at thousands a second."""
+"""One line a request, made and written in batches, which costs half as much as one by one and keeps nobody waiting."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TextIO
 
 import msgspec
 
+from reelkit.operations.logs import masked_path, masked_query
+
 __all__ = ["AccessLog"]
 
 BATCH = 64
 SECONDS = 0.1
+
+Answered = tuple[float, str, str, str, bytes, int, float, int, str, bytes]
+"""When, seconds since 1970; id, method, path, query, status; how long, seconds; bytes of the body; client; user agent."""
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -38,27 +44,15 @@ class AccessLog:
     """Collects lines and writes them at least every 0.1 s."""
 
     def __init__(self, style: str, out: TextIO | None = None) -> None:
-        self._json = style == "json"
+        self._line = _json if style == "json" else _text
         self._out = out or sys.stderr
-        self._lines: list[bytes] = []
+        self._answered: list[Answered] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._encode = msgspec.json.Encoder().encode
 
-    def write(
-        self, id: str, method: str, path: str, query: str, status: int, seconds: float, size: int, client: str, agent: str
-    ) -> None:
-        """Note one answered request. query: without secrets."""
-        now = time.time()
-        ms = round(seconds * 1000, 2)
-        level = "error" if status >= 500 else "info"
-        if self._json:
-            stamp = f"{_second(int(now))}.{int(now % 1 * 1000):03}+00:00"
-            line = self._encode(Line(stamp, level, "request", id, method, path, status, ms, size, client, query, agent))
-        else:
-            asked = ascii(f"{path}?{query}" if query else path)[1:-1]
-            line = f"{_second(int(now))[11:]} {status} {method:4} {asked} {ms:.1f} ms {id}".encode()
-        self._lines.append(line)
-        if len(self._lines) >= BATCH:
+    def write(self, answered: Answered) -> None:
+        """Note one answered request."""
+        self._answered.append(answered)
+        if len(self._answered) >= BATCH:
             self.flush()
         elif self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SECONDS, self.flush)
@@ -68,10 +62,47 @@ class AccessLog:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._lines:
-            self._out.write((b"\n".join(self._lines) + b"\n").decode())
+        if self._answered:
+            batch, self._answered = self._answered, []
+            self._out.write("".join([self._line(*one) for one in batch]))
             self._out.flush()
-            self._lines.clear()
+
+
+def _json(
+    now: float,
+    id: str,
+    method: str,
+    path: str,
+    query: bytes,
+    status: int,
+    seconds: float,
+    size: int,
+    client: str,
+    agent: bytes,
+) -> str:
+    stamp = f"{_second(int(now))}.{int(now % 1 * 1000):03}+00:00"
+    level = "error" if status >= 500 else "info"
+    ms = round(seconds * 1000, 2)
+    asked = masked_query(query.decode("latin-1"))
+    said = agent.decode("latin-1")
+    line = Line(stamp, level, "request", id, method, masked_path(path), status, ms, size, client, asked, said)
+    return _encode(line).decode() + "\n"
+
+
+def _text(
+    now: float,
+    id: str,
+    method: str,
+    path: str,
+    query: bytes,
+    status: int,
+    seconds: float,
+    _size: int,
+    _client: str,
+    _agent: bytes,
+) -> str:
+    asked = masked_path(path) + ("?" + masked_query(query.decode("latin-1")) if query else "")
+    return f"{_second(int(now))[11:]} {status} {method:4} {ascii(asked)[1:-1]} {seconds * 1000:.1f} ms {id}\n"
 
 
 @lru_cache(maxsize=2)

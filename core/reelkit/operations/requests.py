@@ -6,6 +6,7 @@ import asyncio
 import re
 import secrets
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from itertools import count
 
@@ -15,7 +16,7 @@ import structlog
 from reelkit.delivery.asgi import ROUTE, App, Message, Receive, Scope, Send
 from reelkit.operations.access_log import AccessLog
 from reelkit.operations.cors import EXPOSED, is_preflight, preflight
-from reelkit.operations.logs import masked_path, masked_query, request_id
+from reelkit.operations.logs import masked_path, request_id
 from reelkit.operations.metrics import Metrics
 from reelkit.problems import ServerError
 
@@ -74,7 +75,7 @@ class Observed:
         if isinstance(taken, _Taken):
             await taken.linger(scope)
 
-    def _introduce(self, scope: Scope) -> tuple[str, str]:
+    def _introduce(self, scope: Scope) -> tuple[str, bytes]:
         """Return the id, a good one of a proxy's if it sent one, and the user agent."""
         id = agent = b""
         for name, value in scope["headers"]:
@@ -82,17 +83,18 @@ class Observed:
                 id = value
             elif name == b"user-agent":
                 agent = value[:200]
-        return id.decode() if id else f"{self._prefix}{next(self._numbers):08x}", agent.decode("latin-1")
+        return id.decode() if id else f"{self._prefix}{next(self._numbers):08x}", agent
 
-    def _note(self, scope: Scope, id: str, agent: str, answer: _Answer, seconds: float) -> None:
+    def _note(self, scope: Scope, id: str, agent: bytes, answer: _Answer, seconds: float) -> None:
         route = scope.get(ROUTE) or scope.get("path_template") or "unmatched"
         # 499: nginx's word for a client that went before there was an answer.
         status = answer.status or 499
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._requests.answered(method, route, status, seconds, answer.size)
-        query = masked_query(scope["query_string"].decode("latin-1"))
         client = scope["client"][0] if scope["client"] else ""
-        self._log.write(id, scope["method"], masked_path(scope["path"]), query, status, seconds, answer.size, client, agent)
+        query = scope["query_string"]
+        said = (time.time(), id, scope["method"], scope["path"], query, status, seconds, answer.size, client, agent)
+        self._log.write(said)
 
     async def _fail(self, send: Send) -> None:
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(_SERVER_ERROR))]
@@ -109,15 +111,19 @@ class _Answer:
         self.status = 0
         self.size = 0
 
-    async def __call__(self, message: Message) -> None:
+    def __call__(self, message: Message) -> Awaitable[None]:
         kind = message["type"]
-        if message["type"] == "http.response.start":
+        if kind == "http.response.start":
             self.status = message["status"]
-            headers = [header for header in message.get("headers", ()) if header[0] not in _OWN]
+            headers = list(message.get("headers", ()))
+            for name, _ in headers:
+                if name in _OWN:
+                    headers = [header for header in headers if header[0] not in _OWN]
+                    break
             message["headers"] = [*headers, (b"x-request-id", self._id.encode()), *_EVERYWHERE]
         elif kind == "http.response.body":
             self.size += len(message.get("body", b""))
-        await self._send(message)
+        return self._send(message)
 
 
 class _Taken:
