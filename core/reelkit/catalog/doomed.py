@@ -7,12 +7,16 @@ from datetime import UTC, datetime
 
 import msgspec
 from piccolo.columns import Text, Timestamptz
+from piccolo.columns.combination import WhereRaw
 
 from reelkit.catalog.binding import Catalogued, transaction
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.scope import unscoped
 
 __all__ = ["Doomed", "done", "doom", "pending"]
+
+
+AT_ONCE = 100
 
 
 class Doomed(msgspec.Struct, frozen=True):
@@ -44,10 +48,12 @@ async def doom(prefixes: Iterable[str]) -> None:
             await unscoped(DoomedRow).insert(id=new_id("dm"), prefix=prefix, created_at=datetime.now(UTC))
 
 
-async def pending(limit: int = 100) -> list[Doomed]:
-    """Return what is to delete, oldest first."""
-    rows = await unscoped(DoomedRow).select().order_by(DoomedRow.created_at, DoomedRow.id).limit(limit)
-    return [Doomed(**row) for row in rows]
+async def pending(after: Doomed | None = None) -> list[Doomed]:
+    """Return some of what is to delete, oldest first. after: the last one that was looked at."""
+    query = unscoped(DoomedRow).select()
+    if after is not None:
+        query = query.where(WhereRaw("(created_at, id) > ({}, {})", after.created_at, after.id))
+    return [Doomed(**row) for row in await query.order_by(DoomedRow.created_at, DoomedRow.id).limit(AT_ONCE)]
 
 
 async def done(doomed: Doomed) -> None:

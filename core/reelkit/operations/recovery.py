@@ -11,7 +11,7 @@ import structlog
 
 from reelkit.api.removal import remove
 from reelkit.catalog import doomed, transcripts, work
-from reelkit.interfaces.storage import Storage
+from reelkit.interfaces.storage import Storage, StorageUnavailable
 from reelkit.jobs.announce import tell_what_is_left
 from reelkit.jobs.captions import caption_what_waits
 from reelkit.jobs.runtime import Runtime
@@ -68,15 +68,16 @@ async def recover(runtime: Runtime, alone: bool = False) -> None:
 
 async def sweep(storage: Storage) -> None:
     """Remove the bytes that were let go of. What cannot be removed now is tried again the next time."""
-    while notes := await doomed.pending():
-        removed = 0
-        for note in notes:
+    last = None
+    while notes := await doomed.pending(last):
+        for last in notes:
             try:
-                await remove(storage, note.prefix)
+                await remove(storage, last.prefix)
+            except StorageUnavailable as error:
+                log.warning("bytes are removed later", error=str(error))
+                return
             except Exception as error:
-                log.warning("bytes are removed later", prefix=note.prefix, error=str(error))
+                # One that can never be removed must not keep the others from it.
+                log.warning("bytes are removed later", prefix=last.prefix, error=str(error))
                 continue
-            await doomed.done(note)
-            removed += 1
-        if not removed:
-            return
+            await doomed.done(last)
