@@ -10,19 +10,17 @@ from piccolo.columns import Text, Timestamptz
 
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.packing import storable
-from reelkit.catalog.scope import Environment, Scope, Scoped, scoped
+from reelkit.catalog.scope import Owned, Scope, Scoped, scoped
 
 __all__ = ["AccessRequest", "Status", "create", "decide", "issued", "list_requests"]
 
 Status = Literal["waiting", "approved", "refused"]
 
 
-class AccessRequest(msgspec.Struct, frozen=True, kw_only=True):
+class AccessRequest(Owned, frozen=True, kw_only=True):
     """A request. purpose: what the person wants to do; key_id: of the key that an approval issued."""
 
     id: str
-    project: str
-    environment: Environment
     name: str
     email: str
     purpose: str

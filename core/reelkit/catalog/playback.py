@@ -75,7 +75,7 @@ async def playback(video_id: str) -> Playback | None:
     if not videos:
         return None
     source = source_of(sources[0]) if sources else None
-    # The three reads are three snapshots: a source that was just replaced must not lend its renditions to the new one.
+    # Each read is a snapshot of its own: a source that was just replaced must not lend its renditions to the new one.
     current = [row for row in rows if source is not None and row["source_id"] == source.id]
     drafts = [row for row in current if row["kind"] == "draft"]
     encoded = [row for row in current if row["kind"] != "draft" and row["status"] == "encoded"]

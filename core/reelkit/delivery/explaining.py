@@ -56,7 +56,10 @@ class Explanation(msgspec.Struct, frozen=True, rename="camel"):
 async def explain_access(
     request: Request[Any, Any, Any], video_id: FromPath[str], principal: NamedDependency[Principal], state: State
 ) -> Explanation:
-    """Tell what a viewer's request would be answered, check by check. Nothing is used up."""
+    """Tell what a viewer's request would be answered, check by check. Nothing is used up.
+
+    `at` is for playback tokens, sessions and signed URLs. Nothing is said of places among `concurrent_streams`.
+    """
     video = await videos.get(principal.scope, video_id) if video_id.isalnum() and len(video_id) <= 64 else None
     if video is None:
         raise NotFound(name="videoId")
