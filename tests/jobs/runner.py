@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from reelkit.interfaces.storage import StorageUnavailable
 from reelkit.jobs.engine import JobEngine
 from reelkit.jobs.job import JobContext, JobFunction, JobKind, PermanentFailure
 from reelkit.site import Database, Jobs, Site
@@ -49,7 +50,7 @@ def kinds(folder: Path) -> dict[str, JobKind | JobFunction]:
         """Works from attempt payload["works"] on."""
         mark("start", job)
         if job.attempt < payload["works"]:
-            raise ConnectionError("The storage is away.")
+            raise StorageUnavailable("vi1/source", "10.0.0.7 refused")
 
     async def hopeless(job: JobContext, payload: dict[str, Any]) -> None:
         mark("start", job)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from typing import Any
 
 import pytest
+from reelkit.interfaces.storage import StorageFull, StorageUnavailable
+from reelkit.interfaces.transcoder import TranscodeFailed
+from reelkit.jobs.attempt import in_words
 from reelkit.jobs.engine import JobsUnavailable
 
 
@@ -40,9 +44,25 @@ async def test_a_job_that_keeps_failing_fails_with_its_reason(ground: Any) -> No
     engine = await ground.engine(run=True)
     await engine.submit("flaky", "a", {"works": 9, "name": "clip"})
     status = await engine.wait("flaky", "a", timeout=60)
-    assert (status.state, status.failure) == ("failed", "The storage is away.")
+    assert (status.state, status.failure) == ("failed", "The storage of the site did not do its part.")
     assert len(ground.marks("start", key="a")) == 3
-    assert ground.told() == ["clip: The storage is away."]
+    assert ground.told() == ["clip: The storage of the site did not do its part."]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/srv/site/data/scratch/1"), "The site has no room left"),
+        (StorageFull("acme/vi1/source", "12 bytes do not fit"), "The site has no room left"),
+        (StorageUnavailable("acme/vi1/source", "10.0.0.7 refused"), "The storage of the site did not do its part."),
+        (FileNotFoundError(errno.ENOENT, "No such file", "/srv/site/data/scratch/1"), "Something went wrong on the site"),
+        (KeyError("codec"), "Something went wrong on the site"),
+        (TranscodeFailed("The picture ends too early."), "The picture ends too early."),
+    ],
+)
+def test_a_reason_is_for_people_and_names_no_file_or_host(error: Exception, words: str) -> None:
+    assert in_words(error).startswith(words)
+    assert "/" not in in_words(error) and "10.0" not in in_words(error)
 
 
 async def test_a_permanent_failure_is_not_tried_again(ground: Any) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
+from reelkit.interfaces.storage import StorageError, StorageFull
 from reelkit.jobs.durable import Durable
 from reelkit.jobs.job import JobContext, JobKind, PermanentFailure
 from reelkit.jobs.ledger import Ledger
 from reelkit.jobs.progress import Progress
 from reelkit.jobs.scratch import Scratch
 
-__all__ = ["Attempts"]
+__all__ = ["Attempts", "in_words"]
 
 DEADLY = 3
 """A job under which the process died so many times in a row is not started again. Before the last time it is a suspect."""
@@ -114,7 +116,7 @@ class Attempts:
             return {"failure": "Something that it waited for was cancelled.", "again": True}
         except Exception as error:
             log.exception("Job %s, attempt %d", id, number)
-            return {"failure": str(error) or type(error).__name__, "again": True}
+            return {"failure": in_words(error), "again": True}
         finally:
             await progress.stop()
             await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
@@ -133,6 +135,17 @@ class Attempts:
                 if pause is not None:
                     await asyncio.sleep(pause)
         return {}
+
+
+def in_words(error: Exception) -> str:
+    """Say why a job failed to whoever uploaded the video. What nobody foresaw is for the log: it names files and hosts."""
+    if isinstance(error, StorageFull) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+        return "The site has no room left for what is made of the video."
+    if isinstance(error, StorageError):
+        return "The storage of the site did not do its part."
+    # Errors of ours, and of first-party plugins, are written for people.
+    ours = type(error).__module__.startswith("reelkit")
+    return str(error) if ours and str(error) else "Something went wrong on the site itself; its log says what."
 
 
 async def patiently(work: Callable[[str], T], id: str) -> T:
