@@ -78,10 +78,10 @@ class Faults:
         self.add_text(text, path)
 
 
-def closest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+def closest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that was most likely meant, whatever its case."""
     by_lower = {each.lower(): each for each in known}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
+    found = difflib.get_close_matches(name.lower(), by_lower, n=1)
     return by_lower[found[0]] if found else None
 
 

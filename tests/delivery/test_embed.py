@@ -96,14 +96,6 @@ def test_hostile_text_stays_text(pages: EmbedPages, hostile: str) -> None:
     assert "<img src=x" not in page.html
 
 
-def test_media_may_come_from_an_object_store_that_the_site_names(site: Site, player: TinyPlayer) -> None:
-    pages = EmbedPages(site, "tiny", player, template_environment(site), ("https://store.example",))
-    rules = policy(pages.render(VIDEO, EmbedOptions()))
-    for name in ("connect-src", "media-src", "img-src"):
-        assert "https://store.example" in rules[name].split()
-    assert "store" not in rules["script-src"]
-
-
 def test_a_template_of_the_site_comes_before_the_packaged_one(site: Site, player: TinyPlayer) -> None:
     (site.folder / "templates" / "errors").mkdir(parents=True)
     (site.folder / "templates" / "errors" / "embed.html").write_text("Nothing at {{ site_name }}")

@@ -119,11 +119,6 @@ class PlaybackRights:
             return None
         return datetime.fromtimestamp(_expires(_of_uuid(token) >> _MAC_BITS), UTC)
 
-    async def usable(self, scope: Scope, video_id: str, token: str, key_id: str = "") -> bool:
-        """Tell whether a token would open a session. Raises DatabaseError."""
-        expires = self.token_expires(video_id, token, key_id)
-        return expires is not None and not await playback_tokens.is_used(scope, token)
-
     async def redeem(self, scope: Scope, video_id: str, token: str, key_id: str = "") -> str | None:
         """Use a token up and return the session that it opens; None when it opens none. Raises DatabaseError.
 
@@ -161,10 +156,6 @@ class PlaybackRights:
                     del self._good[next(iter(self._good))]
                 self._good[video_id, session] = found
         return found if (now if at is None else at) < found.expires else None
-
-    def holds(self, video_id: str, session: str) -> bool:
-        """Tell whether a session is one of this video and has not expired."""
-        return self.grant(video_id, session) is not None
 
     def _read(self, video_id: str, session: str) -> Grant | None:
         if _SESSION.fullmatch(session) is None:

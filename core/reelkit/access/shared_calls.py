@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from valkey.asyncio import Valkey
@@ -34,10 +34,9 @@ MEANWHILE = {
 class SharedCalls:
     """The Valkey of a site, for one process."""
 
-    def __init__(self, url: str, when_down: WhenDown = "count", clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, url: str, when_down: WhenDown = "count") -> None:
         self._client = Valkey.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
         self._when_down = when_down
-        self._clock = clock
         self._down_until = 0.0
         self._told_at = -TOLD_EVERY
         self._digests: dict[str, str] = {}
@@ -47,7 +46,7 @@ class SharedCalls:
     @property
     def down(self) -> bool:
         """Whether it failed a moment ago, so that it is not asked."""
-        return self._clock() < self._down_until
+        return time.monotonic() < self._down_until
 
     def counts_without(self) -> bool:
         """Tell what to do while it does not answer: count in this process, or let pass. Raises NotReady to refuse."""
@@ -79,7 +78,7 @@ class SharedCalls:
         await self._client.aclose()
 
     def _fail(self, error: Exception) -> None:
-        now = self._clock()
+        now = time.monotonic()
         self._down_until = now + PAUSE
         if now - self._told_at >= TOLD_EVERY:
             self._told_at = now

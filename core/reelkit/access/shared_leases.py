@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from reelkit.access.shared_calls import SharedCalls
 from reelkit.access.streams import LEASE, LocalLeases
 
@@ -28,9 +25,9 @@ return {redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2] - now}
 class SharedLeases:
     """Leases in Valkey; while it does not answer, what the site says of that time holds for them too."""
 
-    def __init__(self, shared: SharedCalls, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, shared: SharedCalls) -> None:
         self._shared = shared
-        self._local = LocalLeases(clock)
+        self._local = LocalLeases()
 
     async def hold(self, name: str, viewer: str, limit: int) -> float:
         """Take or renew a place. Raises NotReady."""

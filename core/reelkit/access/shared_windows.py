@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
 from itertools import islice
 
 from reelkit.access.shared_calls import SharedCalls, WhenDown
@@ -44,10 +43,9 @@ Name = tuple[str, int]
 class SharedWindows:
     """Counts in Valkey. when_down: count in this process, let everybody pass, or answer 503, each with a warning."""
 
-    def __init__(self, url: str, when_down: WhenDown = "count", clock: Callable[[], float] = time.monotonic) -> None:
-        self.shared = SharedCalls(url, when_down, clock)
-        self._clock = clock
-        self._local = LocalWindows(clock)
+    def __init__(self, url: str, when_down: WhenDown = "count") -> None:
+        self.shared = SharedCalls(url, when_down)
+        self._local = LocalWindows()
         self._waiting: dict[Name, list[asyncio.Future[Taken]]] = {}
         self._sending: asyncio.Task[None] | None = None
         self._denied: dict[str, float] = {}
@@ -60,7 +58,7 @@ class SharedWindows:
     async def take(self, name: str, limit: int, window: int) -> Taken:
         """Count one request. Raises NotReady when Valkey does not answer and the site is to refuse then."""
         if self._denied:
-            now = self._clock()
+            now = time.monotonic()
             if (until := self._denied.get(name)) is not None:
                 if now < until:
                     return Taken(limit + 1, until - now)
@@ -73,7 +71,7 @@ class SharedWindows:
             self._sending = asyncio.create_task(self._send())
         taken = await waiter
         if taken.count > limit:
-            now = self._clock()
+            now = time.monotonic()
             if len(self._denied) >= DENIED:
                 self._denied = {other: until for other, until in self._denied.items() if until > now}
             if len(self._denied) < DENIED:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,9 +31,9 @@ def site_folder(folder: Path | None) -> Path:
     return folder.absolute()
 
 
-def open_site(folder: Path | None, environ: Mapping[str, str] = os.environ) -> Site:
+def open_site(folder: Path | None) -> Site:
     """Read the site that was meant. Raises CommandFailed, SiteInvalid."""
-    return load_site(site_folder(folder), environ)
+    return load_site(site_folder(folder))
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import gcd
 from pathlib import Path
 from typing import Any, Literal
@@ -154,20 +154,17 @@ def embed_snippet(site: Site, video: EmbedVideo) -> str:
 class EmbedPages:
     """Renders embed pages and serves what they load.
 
-    player_name: as [use] chose it, part of its assets' address; origins: where media may come from beside this site.
+    player_name: as [use] chose it, part of its assets' address.
     Raises FileNotFoundError when the player is not built, PluginRefused when it is none.
     """
 
-    def __init__(
-        self, site: Site, player_name: str, player: Player, templates: jinja2.Environment, origins: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, site: Site, player_name: str, player: Player, templates: jinja2.Environment) -> None:
         assets = player.assets()
         if not isinstance(assets, PlayerAssets):
             answered = type(assets).__name__
             raise PluginRefused([f'player "{player_name}": assets() must return PlayerAssets, not {answered}'])
         self.site = site
         self.templates = templates
-        self.origins = tuple(origins)
         self.options = assets.options
         self.runtime = AssetFolder("reelkit", RUNTIME)
         self.player = AssetFolder(player_name, assets.folder)
@@ -252,7 +249,7 @@ class EmbedPages:
             **context,
         )
         framed_by = None if domains is None else " ".join(("'self'", *domains))
-        policy = content_security_policy(nonce, self.origins, framed_by=framed_by, own=False)
+        policy = content_security_policy(nonce, framed_by=framed_by, own=False)
         headers = policy | {"Vary": "Accept-Language"}
         return Page(html, headers, status)
 

@@ -29,13 +29,13 @@ __all__ = ["page_routes"]
 READS = [HttpMethod.GET, HttpMethod.HEAD]
 
 
-def page_routes(site: Site, player_name: str, player: Player, origins: tuple[str, ...] = ()) -> list[HTTPRouteHandler]:
-    """Return the handlers. player_name: `plugins.chosen("player")`; origins: where media may come from beside this site.
+def page_routes(site: Site, player_name: str, player: Player) -> list[HTTPRouteHandler]:
+    """Return the handlers. player_name: `plugins.chosen("player")`.
 
     Raises FileNotFoundError when the player is not built.
     """
     templates = template_environment(site)
-    embed = EmbedPages(site, player_name, player, templates, origins)
+    embed = EmbedPages(site, player_name, player, templates)
     watch = WatchPages(site, templates)
     # Nobody who comes to these pages has anything to show.
     closed = site.playback.mode == "session"

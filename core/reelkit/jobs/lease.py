@@ -43,7 +43,6 @@ class LeaseKeeper(threading.Thread):
         running: Callable[[], set[str]],
         recover: Callable[[set[str]], None],
         wake: Callable[[], None],
-        lost: Callable[[], None] = lambda: os._exit(LOST),
     ) -> None:
         super().__init__(name="reelkit-lease", daemon=True)
         self._url = url
@@ -52,7 +51,6 @@ class LeaseKeeper(threading.Thread):
         self._running = running
         self._recover = recover
         self._wake = wake
-        self._lost = lost
         self._known = False
         self._stopping = threading.Event()
         self._registered = threading.Event()
@@ -123,7 +121,7 @@ class LeaseKeeper(threading.Thread):
             log.critical("Worker %s was silent for too long; others took over its jobs, so it ends now.", self._worker)
             with suppress(Exception):
                 logging.shutdown()
-            self._lost()
+            os._exit(LOST)
 
     def _sweep(self, connection: psycopg.Connection) -> None:
         """Recover what dead workers left; one worker at a time does it."""

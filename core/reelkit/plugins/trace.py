@@ -14,6 +14,9 @@ from reelkit.hookspecs import HealthCheck, Provides
 
 __all__ = ["Call", "Outcome", "Trace"]
 
+KEPT = 1000
+"""Calls that are remembered."""
+
 Outcome = Literal["answered", "declined", "failed", "too slow", "quarantined"]
 log = logging.getLogger("reelkit.plugins")
 
@@ -32,8 +35,8 @@ class Call(msgspec.Struct, frozen=True):
 class Trace:
     """The latest calls of this process. aloud: also write each to the log."""
 
-    def __init__(self, keep: int = 1000, aloud: bool = False) -> None:
-        self._calls: deque[Call] = deque(maxlen=keep)
+    def __init__(self, aloud: bool = False) -> None:
+        self._calls: deque[Call] = deque(maxlen=KEPT)
         self.aloud = aloud
 
     @property

@@ -101,10 +101,10 @@ class Linker:
             return False
         return True
 
-    def refuse(self, uri: str, why: Refusal, line: int = 0) -> str:
+    def refuse(self, uri: str, why: Refusal) -> str:
         """Return the address that takes the place of a URI that is not fetched, and note why."""
         if len(self.refused) < MOST_REFUSED:
-            self.refused.append(Refused(uri[:200], why, line))
+            self.refused.append(Refused(uri[:200], why))
         return f"{MOUNT}/refused/{why.reason}"
 
     def refuse_uri(self, uri: str, detail: str) -> str:
