@@ -77,9 +77,12 @@ async def test_a_viewer_who_asks_on_keeps_the_place_and_one_who_stops_loses_it(s
         await streams.hold(watching(), "b")
 
 
-async def test_a_tier_without_the_figure_counts_nobody(streams: Streams) -> None:
+async def test_a_tier_without_the_figure_counts_nobody(site: Site, clock: Clock) -> None:
+    leases = LocalLeases(clock)
+    streams = Streams(site, leases, clock)
     for number in range(100):
         await streams.hold(watching(tier="any"), str(number))
+    assert not leases._keys
 
 
 async def test_keys_of_the_past_take_no_memory(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:

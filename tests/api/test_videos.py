@@ -79,6 +79,8 @@ def test_json_is_read_whatever_its_content_type_and_unknown_fields_are_ignored(s
     body = b'{"title": "t", "unheardOf": {"x": 1}, "description": null}'
     answer = site.client.post("/videos", content=body, headers={"Content-Type": "text/plain;charset=UTF-8"})
     assert answer.status_code == 201
+    made = site.client.get(f"/videos/{answer.json()['videoId']}").json()
+    assert (made["title"], made["description"], "unheardOf" in made) == ("t", "", False)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'"x"', b"\xff\xfe", b"[" * 100_000, b'{"title": "\\ud800"}'])

@@ -210,6 +210,7 @@ async def test_two_players_of_one_page_do_not_disturb_each_other(host: PlayerHos
     frames = "".join(f'<iframe src="{host.add(id=id)}?autoplay&muted" allow="autoplay"></iframe>' for id in ("vi1", "vi2"))
     host.pages["/two.html"] = f"<!doctype html><title>Two</title>{frames}"
     viewer = await viewers(f"{host.url}/two.html")
-    for frame in [frame for frame in viewer.page.frames if "/embed/" in frame.url]:
-        viewer.frame = frame
+    frames_of_players = [frame for frame in viewer.page.frames if "/embed/" in frame.url]
+    assert len(frames_of_players) == 2
+    for viewer.frame in frames_of_players:
         await viewer.playing_from(0.5)

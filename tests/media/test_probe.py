@@ -232,7 +232,9 @@ async def test_a_file_that_takes_for_ever_is_given_up(sample_h264: Path, tmp_pat
 async def test_no_child_stays_behind(sample_h264: Path) -> None:
     before = {child.pid for child in psutil.Process().children(recursive=True)}
     task = asyncio.create_task(probe(sample_h264))
-    await asyncio.sleep(0.05)
+    while {child.pid for child in psutil.Process().children(recursive=True)} <= before:
+        assert not task.done()
+        await asyncio.sleep(0.002)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

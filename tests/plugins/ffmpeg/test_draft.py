@@ -67,6 +67,7 @@ async def test_each_segment_begins_with_a_key_frame(
     sample: SampleMaker, tmp_path: Path, transcoder: FfmpegTranscoder
 ) -> None:
     init, *rest = await drafted(sample(duration=5, container="mkv"), tmp_path, transcoder)
+    assert len(rest) == 3
     for segment in rest:
         alone = tmp_path / "alone.mp4"
         alone.write_bytes(init.path.read_bytes() + segment.path.read_bytes())

@@ -84,6 +84,7 @@ async def test_a_fragment_begins_with_each_key_frame(sample: SampleMaker, encode
 async def test_rates_stay_below_the_rungs_highest(sample: SampleMaker, encode: Encode) -> None:
     noisy = ("-vf", "noise=alls=60:allf=t", "-crf", "18")
     _, _, outputs = await encode(sample(duration=6, width=640, height=360, container="mkv", video_options=noisy))
+    assert len(outputs.renditions) == 2
     for output in outputs.renditions:
         assert output.rung is not None
         # The buffer of two seconds may be spent once.

@@ -29,7 +29,9 @@ def test_the_bundle_asks_nobody_else_and_carries_its_licences() -> None:
     folder = MediaChrome().assets().folder
     # Addresses that are names (of XML and metadata schemes), never fetched.
     names = ("http://www.w3.org/", "https://aomedia.org/emsg/", "https://developer.apple.com/", "http://aomedia")
-    for script in folder.glob("*.js"):
+    scripts = [*folder.glob("*.js")]
+    assert scripts
+    for script in scripts:
         hosts = set(re.findall(r"https?://[a-z0-9.-]+\.[a-z]{2,}[^\"'`\s)]*", script.read_text("utf-8")))
         assert not [host for host in hosts if not host.startswith(names)], script.name
     licences = (folder / "LICENSES.txt").read_text("utf-8")
