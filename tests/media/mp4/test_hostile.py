@@ -153,6 +153,18 @@ def test_lying_sample_tables_cost_nothing(tables: dict[bytes, bytes]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("tables", "reason"),
+    [
+        ({b"stsz": stsz(0, 0, 0, 0)}, "All frames of the picture are empty: they have 0 bytes."),
+        ({b"stts": table(b"stts", (4, 0))}, "All frames of the picture last 0 s."),
+    ],
+)
+def test_frames_of_no_length_are_refused(tables: dict[bytes, bytes], reason: str) -> None:
+    with pytest.raises(CorruptMp4, match=reason):
+        read(movie(tables))
+
+
+@pytest.mark.parametrize(
     ("entries", "version"),
     [
         ([(4000, 1 << 30, 0x10000)], 0),

@@ -187,9 +187,14 @@ def _is_moving(track: Track) -> bool:
 
 
 def _measured(track: Track, samples: Samples) -> Track:
-    """Give a track its samples and what is measured from them: duration, size, frame rate."""
+    """Give a track its samples and what is measured from them: duration, size, frame rate. Raises CorruptMp4."""
     count = len(samples)
     media = samples.decode_time(count) - samples.first_time
+    what = "picture" if track.kind == "video" else "sound"
+    if count and not samples.ends[-1]:
+        raise CorruptMp4(f"All frames of the {what} are empty: they have 0 bytes.")
+    if count > 1 and not media:
+        raise CorruptMp4(f"All frames of the {what} last 0 s.")
     end = samples.composition_end()
     end = end if track.edit.media_end is None else min(end, track.edit.media_end)
     shown = end - track.edit.media_time
