@@ -107,7 +107,8 @@ def test_what_cannot_be_copied_is_playable_as_a_draft_first(site: ServedSite, sa
     site.wait_encoded(video)
     final = httpx.get(manifest(site, video)).text
     assert "RESOLUTION=640x360" in final and "/av/" not in final
-    assert httpx.get(f"{site.url}/vod/{video}/mp4/source.mp4").status_code == 404
+    file = httpx.get(f"{site.url}/vod/{video}/mp4/source.mp4")
+    assert (file.status_code, file.headers["content-type"], file.content[4:8]) == (200, "video/mp4", b"ftyp")
 
 
 def test_a_raw_body_is_an_upload_too(site: ServedSite, sample_h264: Path, watch: Callable[[str], Played]) -> None:

@@ -13,6 +13,7 @@ from reelkit.catalog.sources import Source
 from reelkit.catalog.transcripts import Transcript, TranscriptStatus
 from reelkit.catalog.videos import Video
 from reelkit.interfaces.media import Probe
+from reelkit.jobs.mp4 import MP4_CONTAINERS
 
 __all__ = [
     "Encoding",
@@ -27,7 +28,6 @@ __all__ = [
 ]
 
 Unset = msgspec.UnsetType
-MP4_CONTAINERS = ("mov", "mp4")
 LOWEST = "240p"
 
 
@@ -181,14 +181,17 @@ def _qualities(video: Video, source: Source, renditions: tuple[Rendition, ...]) 
         # The only word that the contract has for "nothing will come".
         hls = [Quality("hls", LOWEST, "failed")]
     mp4: list[Quality] = []
-    if video.mp4_support and hls and source.status == "ingested" and has_mp4(source):
-        mp4 = [Quality("mp4", hls[-1].quality, "encoded")]
+    state = _mp4_status(source)
+    if video.mp4_support and hls and source.status == "ingested" and state is not None:
+        mp4 = [Quality("mp4", hls[-1].quality, state)]
     return (*hls, *mp4)
 
 
-def has_mp4(source: Source) -> bool:
-    """Tell whether the source itself can be handed out as an MP4 file."""
-    return source.probe is not None and source.probe.container in MP4_CONTAINERS
+def _mp4_status(source: Source) -> Literal["waiting", "encoded", "failed"] | None:
+    """Return how far the MP4 file is: the source itself, or one that is made of it; None when there will be none."""
+    if source.probe is not None and source.probe.container in MP4_CONTAINERS:
+        return "encoded"
+    return source.mp4_status
 
 
 def _metadata(probe: Probe) -> EncodingMetadata:

@@ -17,10 +17,11 @@ from reelkit.api.removal import remove_soon
 from reelkit.api.video_json import VideoJson, video_json
 from reelkit.api.video_payloads import VideoUpdatePayload, check_update
 from reelkit.api.videos import find_video
-from reelkit.catalog import summaries, text_tracks, transcripts, videos
+from reelkit.catalog import sources, summaries, text_tracks, transcripts, videos
 from reelkit.catalog.videos import Video, VideoEdit
 from reelkit.jobs.captions import caption_what_waits
 from reelkit.jobs.erasing import erase
+from reelkit.jobs.mp4 import have_mp4
 from reelkit.jobs.runtime import Runtime
 from reelkit.jobs.summary import summarise_what_waits
 from reelkit.problems import NotFound, SummaryAlreadyExists
@@ -53,6 +54,8 @@ async def update_video(
     if changed is None:
         raise NotFound(name="videoId")
     await _rewish(runtime, video, given, changed)
+    if given.mp4_support is True:
+        await have_mp4(runtime, await sources.for_video(changed.scope, video_id))
     shown = video_json(changed, runtime, principal)
     await edit.made(shown)
     return shown

@@ -63,6 +63,11 @@ class Source(Owned, frozen=True, kw_only=True):
     poster_key: str | None = None
     storyboard_keys: tuple[str, ...] = ()
     storyboard_vtt_key: str | None = None
+    mp4_status: Literal["waiting", "encoded", "failed"] | None = None
+    """Of the MP4 file that is made of it for people to download; None where it is one itself, or none is made."""
+    mp4_key: str | None = None
+    mp4_size: int | None = None
+    """Bytes."""
 
     @property
     def prefix(self) -> str:
@@ -100,6 +105,9 @@ class SourceRow(Scoped, tablename="source"):
     poster_key = Text(null=True, default=None)
     storyboard_keys = JSONB()
     storyboard_vtt_key = Text(null=True, default=None)
+    mp4_status = Text(null=True, default=None)
+    mp4_key = Text(null=True, default=None)
+    mp4_size = BigInt(null=True, default=None)
     created_at = Timestamptz()
     updated_at = Timestamptz()
 

@@ -24,6 +24,7 @@ __all__ = [
     "add_draft_segment",
     "describe_draft",
     "fail_abandoned_uploads",
+    "fail_mp4",
     "fail_rendition",
     "fail_source",
     "finish_draft",
@@ -32,6 +33,7 @@ __all__ = [
     "progress",
     "publish",
     "publish_images",
+    "publish_mp4",
     "publish_source",
     "rendition",
     "rendition_step",
@@ -137,10 +139,11 @@ async def publish_source(
     index_key: str | None,
     packageable: bool,
     renditions: Sequence[NewRendition] = (),
+    mp4: bool = False,
 ) -> tuple[Rendition, ...] | None:
     """Make a source visible together with its first renditions, in one commit, and return these.
 
-    None when it was removed or replaced, or is ingested already: nothing is published.
+    mp4: an MP4 file is to be made of it. None when it was removed or replaced, or is ingested already: nothing is published.
     """
     values = {
         SourceRow.status: "ingested",
@@ -148,6 +151,7 @@ async def publish_source(
         SourceRow.probe: pack(probe),
         SourceRow.index_key: index_key,
         SourceRow.packageable: packageable,
+        SourceRow.mp4_status: "waiting" if mp4 else None,
     }
     async with transaction():
         if not await _step(source_id, ("uploaded", "ingesting"), values):
@@ -319,6 +323,26 @@ async def finish_draft(rendition_id: str) -> bool:
     """Note that a draft grows no more: its playlist ends."""
     values = {RenditionRow.status: "encoded", RenditionRow.progress: 1.0, RenditionRow.encoded_at: _now()}
     return await rendition_step(rendition_id, values)
+
+
+async def publish_mp4(source_id: str, key: str, size: int) -> bool:
+    """Let the MP4 file of a source be had. False when it was removed or replaced, or has one: the bytes are doomed."""
+    values = {SourceRow.mp4_status: "encoded", SourceRow.mp4_key: key, SourceRow.mp4_size: size}
+    async with transaction():
+        if await _mp4_step(source_id, values):
+            return True
+        await _doom([key])
+        return False
+
+
+async def fail_mp4(source_id: str) -> bool:
+    """Note that there will be no MP4 file."""
+    return await _mp4_step(source_id, {SourceRow.mp4_status: "failed"})
+
+
+async def _mp4_step(source_id: str, values: dict[Any, Any]) -> bool:
+    waits = (SourceRow.id == source_id) & (SourceRow.mp4_status == "waiting")
+    return bool(await unscoped(SourceRow).update(values).where(waits).returning(SourceRow.id))
 
 
 async def _step(source_id: str, before: Sequence[SourceStatus], values: dict[Any, Any]) -> bool:

@@ -11,14 +11,13 @@ from reelkit.catalog.playback import Playback
 from reelkit.delivery.answering import Answer
 from reelkit.delivery.conditional import entity_tag
 from reelkit.delivery.library import Library
+from reelkit.jobs.mp4 import MP4_CONTAINERS
 from reelkit.problems import NotFound
 
 __all__ = ["Files"]
 
 SHORT = "public, max-age=60"
 """What may be replaced under the same address."""
-MP4 = {"mov": "video/mp4", "mp4": "video/mp4"}
-"""Content types of containers that may leave as source.mp4."""
 HOSTILE = ((b"content-security-policy", b"default-src 'none'; sandbox"),)
 """The bytes are a stranger's. Should a browser ever take them for a page, it runs nothing."""
 
@@ -30,18 +29,24 @@ class Files:
         self._library = library
 
     async def source(self, view: Playback, download: bool) -> Answer:
-        """Return the source as an MP4 file. download: to be saved, not shown. Raises NotFound, NotStored."""
+        """Return the source as an MP4 file, or the one that was made of it. download: to be saved, not shown.
+
+        Raises NotFound, NotStored.
+        """
         source = view.source
         if source is None or source.probe is None or source.status != "ingested" or not view.video.mp4_support:
             raise NotFound(name="videoId", detail="This video has no MP4 file to download.")
-        content_type = MP4.get(source.probe.container)
-        if content_type is None:
-            raise NotFound(name="videoId", detail="The source of this video is no MP4 file.")
+        itself = source.probe.container in MP4_CONTAINERS
+        if not itself and source.mp4_key is None:
+            raise NotFound(name="videoId", detail="The MP4 file of this video is not made yet.")
         headers: tuple[tuple[bytes, bytes], ...] = HOSTILE
         if download:
             headers = (*HOSTILE, (b"content-disposition", attachment(f"{view.video.title}.mp4")))
-        body = await self._library.stored(source.storage_key, source.size)
-        return Answer(body, content_type, entity_tag(source.id, source.checksum), SHORT, headers)
+        if itself or source.mp4_key is None:
+            body = await self._library.stored(source.storage_key, source.size)
+            return Answer(body, "video/mp4", entity_tag(source.id, source.checksum), SHORT, headers)
+        body = await self._library.stored(source.mp4_key, source.mp4_size)
+        return Answer(body, "video/mp4", entity_tag(source.mp4_key), SHORT, headers)
 
     async def poster(self, view: Playback) -> Answer:
         """Return the picture that the owner chose, else the poster of the source. Raises NotFound, NotStored."""

@@ -15,6 +15,8 @@ __all__ = [
     "Cuts",
     "DraftSegment",
     "DraftTask",
+    "MuxTask",
+    "Muxes",
     "Output",
     "Outputs",
     "SoundTask",
@@ -126,6 +128,23 @@ class CutTask(msgspec.Struct, frozen=True):
     start: float
     stop: float | None
     folder: Path
+
+
+class MuxTask(msgspec.Struct, frozen=True):
+    """A rendition and its sounds, as they were made by `run`: each a fragmented MP4. folder: the only place to write to."""
+
+    picture: Path
+    sounds: tuple[Path, ...]
+    folder: Path
+
+
+@runtime_checkable
+class Muxes(Protocol):
+    """Optional: puts a rendition and its sounds into one MP4 file, for people to download."""
+
+    async def mux(self, task: MuxTask, progress: Callable[[float], None]) -> Path:
+        """Write the file without encoding anything; it can be played while it is loaded. Raises TranscodeFailed."""
+        ...
 
 
 @runtime_checkable

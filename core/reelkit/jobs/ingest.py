@@ -19,6 +19,7 @@ from reelkit.jobs.captions import caption_what_waits
 from reelkit.jobs.clip import shortened
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.jobs.laziness import submit_ladder
+from reelkit.jobs.mp4 import MP4_CONTAINERS, is_made
 from reelkit.jobs.planning import copied, draft_of, planned, playable_as_is
 from reelkit.jobs.thumbnail import take_wanted
 from reelkit.jobs.transfer import at_hand, read_object, store_bytes
@@ -82,7 +83,9 @@ async def _look_into(runtime: Runtime, job: JobContext, source: Source) -> None:
     await _check(runtime, source, found)
     renditions = (*draft_of(found), *planned(found, None, runtime.transcoder).encoded)
     async with announcing(runtime) as happened:
-        published = await work.publish_source(source.id, found, index_key=None, packageable=False, renditions=renditions)
+        published = await work.publish_source(
+            source.id, found, index_key=None, packageable=False, renditions=renditions, mp4=is_made(runtime, found)
+        )
         await _tell_of_mp4(happened, source, found, published)
 
 
@@ -117,7 +120,7 @@ async def _tell_of_mp4(happened: Noted, source: Source, found: Probe, published:
     """Tell that the MP4 file can be had, where it can: it is the source itself, and counts as of the highest quality."""
     video = await work.video(source.video_id)
     heights = [int(one.quality.removesuffix("p")) for one in published or () if one.quality]
-    if heights and video is not None and video.mp4_support and found.container in ("mov", "mp4"):
+    if heights and video is not None and video.mp4_support and found.container in MP4_CONTAINERS:
         await happened(RenditionEncoded(**facts(source), encoding="mp4", quality=f"{max(heights)}p"))
 
 

@@ -10,6 +10,7 @@ from reelkit.jobs.draft import draft, draft_failed
 from reelkit.jobs.fetch import fetch, fetch_failed
 from reelkit.jobs.ingest import ingest, ingest_failed
 from reelkit.jobs.job import JobContext, JobKind
+from reelkit.jobs.mp4 import mp4, mp4_failed
 from reelkit.jobs.sound import sound, sound_failed
 from reelkit.jobs.summary import summary, summary_failed
 from reelkit.jobs.thumbnail import thumbnail, thumbnail_failed
@@ -53,6 +54,7 @@ def job_kinds(site: Site, runtime: Callable[[], Runtime]) -> dict[str, JobKind]:
         # A picture waits for its first seconds only: many that share the processors are heard before one that has its turn.
         "sound": kind(sound, sound_failed, 8),
         "transcode": kind(transcode, transcode_failed, site.jobs.transcodes),
+        "mp4": kind(mp4, mp4_failed, 1),
         # Waiting for others, all of it: those that are silent must not hold up the rest.
         "webhook": kind(deliver, delivery_failed, 100),
     }

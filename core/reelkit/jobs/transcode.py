@@ -21,6 +21,7 @@ from reelkit.interfaces.transcoder import Outputs, Sounds, TranscodeFailed, Tran
 from reelkit.jobs.announce import announcing, facts
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.jobs.laziness import REST, is_due
+from reelkit.jobs.mp4 import have_mp4
 from reelkit.jobs.planning import Plan, plan_of
 from reelkit.jobs.transfer import at_hand, read_file, store_bytes, store_file
 from reelkit.media.mp4.index import build_index
@@ -40,6 +41,11 @@ async def transcode(runtime: Runtime, job: JobContext, payload: dict[str, Any]) 
 
     `part`: of a ladder that is made lazily; None: all of it.
     """
+    await _encode(runtime, job, payload)
+    await have_mp4(runtime, await work.source(payload["source_id"]))
+
+
+async def _encode(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -> None:
     part = payload.get("part")
     source = await work.source(payload["source_id"])
     if source is None or source.status != "ingested" or source.probe is None:
@@ -79,6 +85,8 @@ async def transcode_failed(runtime: Runtime, payload: dict[str, Any], reason: st
         # A copy that waits for its sound plays in any case.
         if watched is not None and not watched.playable and not any(rendition.kind == "copy" for rendition in renditions):
             await happened(VideoFailed(**facts(source), reason=reason))
+    # Of what there is; where there is nothing, that is told.
+    await have_mp4(runtime, source)
 
 
 def _remaining(plan: Plan, missing: list[Rendition]) -> Ladder:

@@ -36,7 +36,7 @@ async def cut(task: CutTask, settings: Settings, progress: Callable[[float], Non
     arguments += ["-movflags", "+faststart", "-f", "mp4", str(made)]
     largest = (64 << 20) + max(round((stop - task.start) * MOST_BYTES_PER_SECOND), task.probe.size)
     async with started(
-        arguments, settings, task.source, task.folder, task.probe, largest=largest, niceness=settings.niceness
+        arguments, settings, [task.source], task.folder, task.probe.duration, largest=largest, niceness=settings.niceness
     ) as process:
         await encode(process, stop - task.start, settings.stall_seconds, progress)
     if not made.exists() or made.stat().st_size == 0:

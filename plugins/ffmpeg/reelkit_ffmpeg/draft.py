@@ -44,9 +44,9 @@ async def pieces(
     async with started(
         arguments,
         settings,
-        task.source,
+        [task.source],
         task.folder,
-        task.probe,
+        task.probe.duration,
         largest=largest((task.rung,) if isinstance(task, DraftTask) else (), task.probe.duration),
         # Somebody may be waiting for it: behind the web server, before the ladders.
         niceness=settings.niceness // 2,

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import reelkit
-from reelkit.interfaces.media import Probe
 from reelkit.interfaces.transcoder import TranscodeFailed
 
 from reelkit_ffmpeg.complaints import explain
@@ -29,21 +28,24 @@ def input_of(source: Path, settings: Settings, *, key_frames_only: bool = False)
 async def started(
     arguments: Sequence[str],
     settings: Settings,
-    source: Path,
+    read: Sequence[Path],
     folder: Path,
-    probe: Probe,
+    duration: float,
     *,
     largest: int,
     niceness: int,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """Start ffmpeg so that it sees the source and writes into the folder only. largest: bytes of its longest output."""
+    """Start ffmpeg so that it sees the files `read` and writes into the folder only.
+
+    duration: seconds of what is read; largest: bytes of the longest output.
+    """
     confinement = reelkit.Confinement(
         # Far above what a ladder of 2160p costs, far below for ever.
-        cpu_seconds=600 + round(probe.duration * 240),
+        cpu_seconds=600 + round(duration * 240),
         memory_bytes=settings.memory_mb * 1024**2,
         file_bytes=largest,
         niceness=niceness,
-        read=(source,),
+        read=tuple(read),
         write=(folder,),
     )
     command = [settings.program(), "-nostdin", "-hide_banner", "-v", "error", "-y", "-nostats", *arguments]

@@ -11,6 +11,7 @@ from reelkit.interfaces.transcoder import (
     CutTask,
     DraftSegment,
     DraftTask,
+    MuxTask,
     Output,
     Outputs,
     SoundTask,
@@ -22,6 +23,7 @@ from reelkit_ffmpeg.arguments import audio_output, image_output, key_frame_argum
 from reelkit_ffmpeg.cutting import cut
 from reelkit_ffmpeg.draft import draft
 from reelkit_ffmpeg.graph import graph
+from reelkit_ffmpeg.muxing import mux
 from reelkit_ffmpeg.process import encode, input_of, started
 from reelkit_ffmpeg.settings import Settings
 from reelkit_ffmpeg.sound import sound
@@ -31,7 +33,7 @@ __all__ = ["FfmpegTranscoder"]
 
 
 class FfmpegTranscoder:
-    """Implements reelkit.interfaces.transcoder.Transcoder, Cuts and Sounds."""
+    """Implements reelkit.interfaces.transcoder.Transcoder, Cuts, Muxes and Sounds."""
 
     def __init__(self, settings: Settings | None = None) -> None:
         """Raises FileNotFoundError when there is no ffmpeg."""
@@ -51,9 +53,9 @@ class FfmpegTranscoder:
             async with started(
                 arguments,
                 self.settings,
-                task.source,
+                [task.source],
                 task.folder,
-                task.probe,
+                task.probe.duration,
                 largest=ceiling,
                 niceness=self.settings.niceness,
             ) as process:
@@ -73,6 +75,10 @@ class FfmpegTranscoder:
     async def cut(self, task: CutTask, progress: Callable[[float], None]) -> Path:
         """Write a part of a source. Raises TranscodeFailed; Interrupted and OSError when trying again may work."""
         return await cut(task, self.settings, progress)
+
+    async def mux(self, task: MuxTask, progress: Callable[[float], None]) -> Path:
+        """Put a rendition and its sounds into one file. Raises TranscodeFailed; Interrupted and OSError as above."""
+        return await mux(task, self.settings, progress)
 
 
 class _Plan:

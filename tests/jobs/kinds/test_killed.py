@@ -79,6 +79,7 @@ async def test_what_a_killed_process_was_making_is_made_by_the_next(
         assert (await runtime.engine.wait("transcode", source.id, 90)).state == "done"
         if container == "mkv":
             assert (await runtime.engine.wait("draft", source.id, 90)).state == "done"
+            assert (await runtime.engine.wait("mp4", source.id, 90)).state == "done"
         watched = await playback(source.video_id)
         assert watched is not None
         encoded = [r.quality for r in watched.renditions if r.kind == "encoded"]
@@ -89,6 +90,6 @@ async def test_what_a_killed_process_was_making_is_made_by_the_next(
         kept = {r.storage_key for r in watched.renditions} | {r.index_key for r in watched.renditions}
         kept |= {segment.storage_key for draft in watched.drafts for segment in draft.segments}
         assert watched.source is not None
-        kept |= {watched.source.storage_key, *watched.source.images}
+        kept |= {watched.source.storage_key, watched.source.mp4_key, *watched.source.images}
         assert {stored.key async for stored in runtime.storage.list("")} == kept - {None}
     assert json.dumps(told()).count("video.failed") == 0

@@ -22,6 +22,7 @@ from reelkit.catalog.migrations import (
     step_0012,
     step_0013,
     step_0014,
+    step_0015,
 )
 
 __all__ = ["STEPS", "Step"]
@@ -50,4 +51,5 @@ STEPS: tuple[Step, ...] = (
     Step(12, "playback policies", step_0012.statements),
     Step(13, "bytes that keys took", step_0013.statements),
     Step(14, "untold events, wishes for captions", step_0014.statements),
+    Step(15, "MP4 files of other sources", step_0015.statements),
 )
