@@ -36,7 +36,9 @@ async def abandoned(moment: datetime) -> list[Video]:
         " AND (source.checksum IS NOT NULL OR source.updated_at >= {}))",
         moment,
     )
-    return await _some(VideoRow.created_at < moment, VideoRow.fetching.eq(False), alive)
+    # What is discarded was promised to stay until its `deletesAt`.
+    kept = VideoRow.discarded_at.is_null()
+    return await _some(VideoRow.created_at < moment, VideoRow.fetching.eq(False), kept, alive)
 
 
 async def to_fetch() -> list[Video]:

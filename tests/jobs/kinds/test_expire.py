@@ -47,6 +47,8 @@ async def full(runtime: Runtime, upload: Callable[[Path], Awaitable[Source]], sa
     kept = await sources.begin(SCOPE, discarded.video_id, "a.mp4")
     assert isinstance(kept, Source) and await sources.uploaded(SCOPE, kept, 1, "0")
     await videos.discard(SCOPE, discarded.video_id)
+    never_filled = await videos.create(SCOPE, NewVideo(title="discarded empty"))
+    await videos.discard(SCOPE, never_filled.video_id)
     await videos.create(SANDBOX, NewVideo(title="tried out"))
     await videos.create(SCOPE, NewVideo(title="on its way", origin="url", origin_uri="http://127.0.0.1:1/", fetching=True))
     return source.video_id
@@ -55,11 +57,14 @@ async def full(runtime: Runtime, upload: Callable[[Path], Awaitable[Source]], sa
 @pytest.mark.parametrize(
     ("age", "left"),
     [
-        ({"hours": 23}, ["A video", "broken off", "discarded", "empty", "on its way", "tried out", "unfinished"]),
-        ({"hours": 25}, ["A video", "broken off", "discarded", "empty", "on its way", "unfinished"]),
-        ({"days": 6.9}, ["A video", "broken off", "discarded", "empty", "on its way", "unfinished"]),
-        ({"days": 7.1}, ["A video", "discarded", "on its way"]),
-        ({"days": 89}, ["A video", "discarded", "on its way"]),
+        (
+            {"hours": 23},
+            ["A video", "broken off", "discarded", "discarded empty", "empty", "on its way", "tried out", "unfinished"],
+        ),
+        ({"hours": 25}, ["A video", "broken off", "discarded", "discarded empty", "empty", "on its way", "unfinished"]),
+        ({"days": 6.9}, ["A video", "broken off", "discarded", "discarded empty", "empty", "on its way", "unfinished"]),
+        ({"days": 7.1}, ["A video", "discarded", "discarded empty", "on its way"]),
+        ({"days": 89}, ["A video", "discarded", "discarded empty", "on its way"]),
         ({"days": 91}, ["A video", "on its way"]),
     ],
 )
