@@ -260,6 +260,16 @@ def test_lying_fragments_cost_nothing(moof: bytes) -> None:
         use(movie(tables, more=mvex) + moof)
 
 
+def test_runs_of_a_track_that_nobody_wants_cost_little_time() -> None:
+    mvex = box(b"mvex", full_box(b"trex", 0, 0, struct.pack(">5I", 1, 1, 0, 0, 0)))
+    tfhd = full_box(b"tfhd", 0, 0x20010, struct.pack(">2I", 9, 0))
+    trun = full_box(b"trun", 0, 0, struct.pack(">I", 6_000_000))
+    begun = time.process_time()
+    with pytest.raises(OversizedMp4, match="more than 12000000 frames"):
+        read(movie(more=mvex) + box(b"moof", box(b"traf", tfhd, *[trun] * 1000)))
+    assert time.process_time() - begun < 10
+
+
 def test_fragments_that_overlap_in_time_are_refused_with_a_reason() -> None:
     mvex = box(b"mvex", full_box(b"trex", 0, 0, struct.pack(">5I", 1, 1, 0, 0, 0)))
     head = movie({b"stsz": stsz(), b"stco": table(b"stco"), b"stsc": table(b"stsc"), b"stts": table(b"stts")}, more=mvex)

@@ -99,13 +99,14 @@ class Fragments:
             run = _read_run(inner[child.body : child.stop], own, base, position, start, file_size)
             start = None
             position = run.position + int(run.sizes.sum(dtype=np.int64))
+            # Those of tracks that nobody wants cost time, too, and 16 bytes claim millions of frames.
+            self._count += len(run.sizes)
+            self._run_count += 1
+            if self._count > MAX_SAMPLES:
+                raise OversizedMp4(f"The file claims more than {MAX_SAMPLES} frames.")
+            if self._run_count > _MAX_RUNS:
+                raise OversizedMp4(f"The file has more than {_MAX_RUNS} fragments.")
             if track in self._runs and len(run.sizes):
-                self._count += len(run.sizes)
-                self._run_count += 1
-                if self._count > MAX_SAMPLES:
-                    raise OversizedMp4(f"The file claims more than {MAX_SAMPLES} frames.")
-                if self._run_count > _MAX_RUNS:
-                    raise OversizedMp4(f"The file has more than {_MAX_RUNS} fragments.")
                 self._runs[track].append(run)
         return position
 

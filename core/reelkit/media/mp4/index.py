@@ -21,7 +21,7 @@ from reelkit.media.mp4.tracks import MovieHeader, Track, read_movie_header, read
 __all__ = ["MAX_TRACKS", "MediaIndex", "Track", "build_index"]
 
 MAX_TRACKS = 64
-_MAX_MOOF = 16 << 20
+_MAX_MOOF, _LARGE_MOOF = 16 << 20, 16 << 10
 _MAX_SIDX = 1 << 20
 _COVER = ("mjpeg", "mjpegb", "png")
 
@@ -58,7 +58,7 @@ async def build_index(read_at: ReadAt, size: int) -> MediaIndex:
     """Index a file of `size` bytes. read_at: (start, stop) → bytes, may be short at the end.
 
     Reads the headers of top-level boxes, `moov`, every `moof`, and the first bytes of a few key frames; the tables are
-    parsed in a thread.
+    parsed in a thread, and so are the large ones of fragments.
     Raises NotMp4, CorruptMp4, TruncatedMp4, OversizedMp4, and whatever read_at raises.
     """
     window = Window(read_at, size)
@@ -82,7 +82,10 @@ async def build_index(read_at: ReadAt, size: int) -> MediaIndex:
             if found.stop > size:
                 break
             moof = await _moof(window, found)
-            movie.fragments.add(memoryview(moof), found.start, size)
+            if len(moof) < _LARGE_MOOF:
+                movie.fragments.add(memoryview(moof), found.start, size)
+            else:
+                await asyncio.to_thread(movie.fragments.add, memoryview(moof), found.start, size)
     if movie is None:
         raise TruncatedMp4(_NO_MOOV) if data_seen or brand else CorruptMp4("The file has no index (moov).")
     index = await asyncio.to_thread(movie.finish, brand, truncated)
