@@ -141,6 +141,28 @@ async def test_a_failed_rendition_says_why_and_an_encoded_one_stays(database: Da
     assert found["360p"].status == "encoded"
 
 
+async def test_a_video_has_failed_when_nothing_is_to_come_and_a_draft_alone_is_no_failure(
+    database: Database, scope: Scope, probe: Probe
+) -> None:
+    small, large = (NewRendition(kind="encoded", quality=quality) for quality in ("360p", "720p"))
+    source, made = await ingested(scope, probe, NewRendition(kind="draft", quality="360p"), small, large)
+
+    async def failure() -> str | None:
+        seen = await playback(source.video_id)
+        assert seen is not None
+        return seen.failure
+
+    draft = next(one for one in made if one.kind == "draft")
+    ladder = [one for one in made if one.kind == "encoded"]
+    await work.fail_rendition(draft.id, "too slow")
+    assert await failure() is None
+    await work.start([one.id for one in ladder])
+    await work.fail_rendition(ladder[0].id, "The picture is damaged.")
+    assert await failure() is None
+    await work.fail_rendition(ladder[1].id, "The picture is damaged.")
+    assert await failure() == "The picture is damaged."
+
+
 async def test_a_draft_plays_while_it_grows_and_ends_when_finished(database: Database, scope: Scope, probe: Probe) -> None:
     source, (draft,) = await ingested(scope, probe, NewRendition(kind="draft", quality="360p", height=360))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import struct
 import time
@@ -115,6 +116,22 @@ def test_an_index_at_the_front_plays_as_far_as_the_file_goes(
     assert len(played) > 90
     # Of the pictures that stand between others, the very last ones may be missing.
     assert played[:-4] == watch(str(whole)).frames[: len(played) - 4]
+
+
+def test_a_picture_that_nobody_can_decode_fails_where_people_look(site: ServedSite, video: str, sample_h264: Path) -> None:
+    noise = bytearray(sample_h264.read_bytes())
+    begin, end = noise.index(b"mdat") + 4, noise.index(b"moov") - 4
+    noise[begin:end] = random.Random(1).randbytes(end - begin)
+    assert send(site, video, bytes(noise)).status_code == 201
+    failure = site.wait(video, lambda status: "error" in status["encoding"])["encoding"]["error"]["detail"]
+    assert failure == "The file is damaged, or it is not a video."
+    manifest, deadline = f"{site.url}/vod/{video}/hls/manifest.m3u8", time.monotonic() + 30
+    while (answer := httpx.get(manifest)).status_code == 202:  # what is known of a video is looked up again after a moment
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert refused(answer, "resource-not-found", 404)["detail"] == failure
+    page = httpx.get(f"{site.url}/embed/vod/{video}").text
+    assert '"state":"failed"' in page and failure in page
 
 
 def test_an_index_at_the_end_that_is_cut_off_is_refused(site: ServedSite, video: str, sample_h264: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 
@@ -46,6 +47,8 @@ class Playback(msgspec.Struct, frozen=True):
     """More renditions are to come."""
     lazy: bool = False
     """Some of them wait for somebody to watch, or for a time when nothing else is due."""
+    failure: str | None = None
+    """Why it will never play, for people, "" when that is for the uploader alone; None while it plays or still may."""
 
     def texts_of(self, kind: Kind) -> tuple[TextTrack, ...]:
         """Return the captions or the chapters that a player can read."""
@@ -69,14 +72,15 @@ async def playback(video_id: str) -> Playback | None:
     videos, sources, rows, texts = await asyncio.gather(
         unscoped(VideoRow).select(*COLUMNS).where(VideoRow.id == video_id, VideoRow.discarded_at.is_null()).run(),
         unscoped(SourceRow).select().where(SourceRow.video_id == video_id).run(),
-        unscoped(RenditionRow).select().where(RenditionRow.video_id == video_id, RenditionRow.status != "failed").run(),
+        unscoped(RenditionRow).select().where(RenditionRow.video_id == video_id).run(),
         unscoped(TextTrackRow).select().where(TextTrackRow.video_id == video_id).order_by(TextTrackRow.language).run(),
     )
     if not videos:
         return None
     source = source_of(sources[0]) if sources else None
     # Each read is a snapshot of its own: a source that was just replaced must not lend its renditions to the new one.
-    current = [row for row in rows if source is not None and row["source_id"] == source.id]
+    all_rows = [row for row in rows if source is not None and row["source_id"] == source.id]
+    current = [row for row in all_rows if row["status"] != "failed"]
     drafts = [row for row in current if row["kind"] == "draft"]
     encoded = [row for row in current if row["kind"] != "draft" and row["status"] == "encoded"]
     if any(row["kind"] == "copy" and row["status"] == "waiting" for row in current):
@@ -91,7 +95,7 @@ async def playback(video_id: str) -> Playback | None:
     if any(not segments[row["id"]] for row in sounds):
         # It has become whole since, and must not be missing from a playlist: the first segment comes with the promise.
         return await playback(video_id)
-    return Playback(
+    view = Playback(
         video_of(videos[0]),
         source,
         in_order(encoded),
@@ -102,6 +106,19 @@ async def playback(video_id: str) -> Playback | None:
         and any(row["status"] == "waiting" and row["kind"] == "encoded" for row in current),
         growing=any(row["status"] in ("waiting", "encoding") and row["kind"] != "draft" for row in current),
     )
+    if view.playable or any(row["status"] in ("waiting", "encoding") for row in current):
+        return view
+    return msgspec.structs.replace(view, failure=_failure(source, all_rows))
+
+
+def _failure(source: Source | None, renditions: list[dict[str, Any]]) -> str | None:
+    """Tell why a source that nothing is made of any more does not play."""
+    if source is not None and source.status == "failed":
+        # Of bytes that never came only the uploader is told: it may name hosts, and settings of the site.
+        return (source.failure or "") if source.checksum else ""
+    # A draft is only the first try.
+    failed = (row["failure"] or "" for row in renditions if row["status"] == "failed" and row["kind"] != "draft")
+    return next(failed, None)
 
 
 async def theme(video: Video) -> PlayerTheme | None:

@@ -81,15 +81,14 @@ def embed_video(playback: Playback, session: str | None = None, theme: PlayerThe
     video, source = playback.video, playback.source
     root = f"/vod/{video.video_id}"
     state: Literal["playable", "waiting", "failed"] = "playable" if playback.playable else "waiting"
-    if state == "waiting" and source is not None and source.status == "failed":
+    if playback.failure is not None:
         state = "failed"
     picture = source.probe.video if source is not None and source.probe is not None else None
     return EmbedVideo(
         video_id=video.video_id,
         title=video.title,
         state=state,
-        # Of bytes that never came only the uploader is told: it may name hosts, and settings of the site.
-        reason=source.failure if state == "failed" and source is not None and source.checksum else None,
+        reason=playback.failure or None,
         manifest=with_query(f"{root}/hls/manifest.m3u8", session),
         poster=with_query(f"{root}/thumbnail.jpg", session) if source is not None and source.poster_key else None,
         storyboard=with_query(f"{root}/storyboard/storyboard.vtt", session)

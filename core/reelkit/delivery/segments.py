@@ -90,7 +90,9 @@ class Segments:
         self._texts: Cache[_PieceKey, BytesBody] = Cache(self._text, capacity=TEXT_BYTES, cost=_weight)
 
     async def manifest(self, view: Playback) -> Answer | None:
-        """Return the master playlist, None while there is nothing to play. Raises StorageError."""
+        """Return the master playlist, None while there is nothing to play. Raises NotFound when it failed, StorageError."""
+        if view.failure is not None:
+            raise NotFound(name="videoId", detail=view.failure or None)
         if not view.playable:
             return None
         pictures = tuple(rendition for rendition in view.renditions if rendition.kind != "audio")
