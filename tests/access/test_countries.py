@@ -10,6 +10,7 @@ from reelkit.access import countries as countries_module
 from reelkit.access.countries import SLOW, Countries
 from reelkit.plugins import load_plugins
 from reelkit.site import Site
+from reelkit.testing.clock import Clock
 
 PLUGIN = """
 import time
@@ -32,20 +33,6 @@ class Map:
 def register_geolocator():
     return Map()
 """
-
-
-class Clock:
-    """A clock that is set."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

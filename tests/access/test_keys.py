@@ -28,22 +28,9 @@ from reelkit.problems import (
 )
 from reelkit.site import Access, Site, Tier
 from reelkit.site_secrets import Secrets
+from reelkit.testing.clock import Clock
 
 LIVE = Scope("default", "production")
-
-
-class Clock:
-    """Time that passes when told to."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest_asyncio.fixture
@@ -51,12 +38,6 @@ async def ring(database: Database, database_site: Site, clock: Clock) -> AsyncIt
     ring = KeyRing(database_site, clock)
     yield ring
     await ring.close()
-
-
-@pytest_asyncio.fixture
-async def secret(database: Database, database_site: Site) -> str:
-    _, secret = await create_key(database_site, LIVE, "test", tier="partner", scopes=("videos:read",))
-    return secret
 
 
 def basic(text: str) -> str:

@@ -18,16 +18,8 @@ from reelkit.access.shared_windows import SharedWindows
 from reelkit.access.windows import LocalWindows
 from reelkit.problems import NotReady
 from reelkit.site import Site, Tier, Valkey
+from reelkit.testing.clock import Clock
 from reelkit.testing.servers import ValkeyServer, run_valkey
-
-
-class Clock:
-    """Time that passes when told to."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest_asyncio.fixture

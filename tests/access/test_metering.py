@@ -18,29 +18,15 @@ from reelkit.catalog.errors import DatabaseBusy
 from reelkit.catalog.scope import Scope
 from reelkit.problems import MonthlyBytesExceeded
 from reelkit.site import Site, Tier
+from reelkit.testing.clock import Clock
 
 LIVE = Scope("default")
 SITE_TIERS = {"small": Tier(monthly_bytes=1000), "any": Tier()}
 
 
-class Clock:
-    """Time that passes when told to."""
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def calendar_clock() -> Clock:
     return Clock(calendar.timegm((2026, 11, 30, 23, 59, 50)))
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(1000.0)
 
 
 @pytest.fixture

@@ -14,26 +14,17 @@ from reelkit.catalog import playback_tokens
 from reelkit.catalog.database import Database
 from reelkit.catalog.scope import Scope
 from reelkit.site_secrets import Secrets
+from reelkit.testing.clock import Clock
 
 VIDEO, OTHER = "vi" + "a" * 22, "vi" + "b" * 22
 SCOPE = Scope("default")
 NOW = 1_800_000_000.0
 
 
-class Clock:
-    """A clock that is set."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
     """A clock that stands."""
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import pytest_asyncio
 from reelkit.access import signin
-from reelkit.access.keys import KeyRing, create_key
+from reelkit.access.keys import KeyRing
 from reelkit.access.signin import refresh, sign_in
 from reelkit.access.tokens import Tokens
 from reelkit.catalog import keys, refresh_tokens
@@ -17,22 +16,9 @@ from reelkit.catalog.scope import Scope
 from reelkit.problems import InvalidAccessToken, InvalidApiKey, InvalidCredentials
 from reelkit.site import Site
 from reelkit.site_secrets import Secrets
+from reelkit.testing.clock import Clock
 
 LIVE = Scope("default", "production")
-
-
-class Clock:
-    """Time that passes when told to."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -43,12 +29,6 @@ def tokens() -> Tokens:
 @pytest.fixture
 def ring(database: Database, database_site: Site, tokens: Tokens, clock: Clock) -> KeyRing:
     return KeyRing(database_site, clock, tokens)
-
-
-@pytest_asyncio.fixture
-async def secret(database: Database, database_site: Site) -> str:
-    _, secret = await create_key(database_site, LIVE, "test", tier="partner", scopes=("videos:read",))
-    return secret
 
 
 async def test_an_access_token_is_as_good_as_its_key(ring: KeyRing, tokens: Tokens, secret: str) -> None:

@@ -16,21 +16,8 @@ from reelkit.access.streams import LEASE, LocalLeases, Streams, open_streams
 from reelkit.access.windows import LocalWindows
 from reelkit.problems import NotReady, TooManyStreams
 from reelkit.site import Site, Tier
+from reelkit.testing.clock import Clock
 from reelkit.testing.servers import run_valkey
-
-
-class Clock:
-    """Time that passes when told to."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

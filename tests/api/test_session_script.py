@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import httpx
-import pytest
+from reelkit.testing.needs import unavailable
 from reelkit.testing.npm import NpmFailed, node_commands
 from reelkit.testing.served import ServedSite
 
@@ -16,7 +16,7 @@ def test_a_page_is_never_without_a_token_that_works(site: ServedSite, tmp_path: 
     try:
         node, _ = node_commands()
     except NpmFailed as missing:
-        pytest.skip(str(missing))
+        unavailable(str(missing))
     script = httpx.get(f"{site.url}/embed/session.js")
     assert script.headers["content-type"].startswith("text/javascript")
     assert (script.headers["access-control-allow-origin"], script.headers["cache-control"]) == ("*", "public, max-age=3600")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 from reelkit.delivery.embed import EmbedPages
 from reelkit.delivery.pages import template_environment
 from reelkit.site import Site
-from reelkit.testing.browser import ChromiumMissing, find_chromium
+from reelkit.testing.needs import unavailable
 from reelkit.testing.npm import NpmFailed, installed
 from reelkit.testing.shared import only_one, shared_folder
 from reelkit_mediachrome import MediaChrome
@@ -21,21 +19,6 @@ from reelkit_mediachrome import MediaChrome
 from tests.browser.host import PlayerHost, run_host
 from tests.browser.media import make_stream
 from tests.browser.viewer import Viewers
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    """Headless Chromium. Without one: skipped with the reason, a failure in CI."""
-    try:
-        found = find_chromium()
-    except ChromiumMissing as missing:
-        unavailable(f"no Chromium: {missing}")
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(
-            executable_path=found.executable, args=list(found.arguments), env=dict(found.environment)
-        )
-        yield launched
-        await launched.close()
 
 
 @pytest.fixture(scope="session")
@@ -71,10 +54,3 @@ async def viewers(browser: Browser) -> AsyncIterator[Viewers]:
     opened = Viewers(browser)
     yield opened
     await opened.close()
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip here, fail where everything must run."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)

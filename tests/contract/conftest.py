@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import imageio_ffmpeg
 import pytest
 from reelkit.testing import npm
 from reelkit.testing.browser import ChromiumMissing, find_chromium
+from reelkit.testing.needs import unavailable
 from reelkit.testing.served import ServedSite, served_site
 from reelkit.testing.servers import run_caddy
 
@@ -70,9 +70,7 @@ def browser_command() -> list[str]:
     try:
         find_chromium()
     except ChromiumMissing as missing:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"no Chromium: {missing}")
+        unavailable(f"no Chromium: {missing}")
     return [sys.executable, str(HERE / "browser_client.py"), str(npm.installed(HERE / "uploader", keep_modules))]
 
 

@@ -258,12 +258,15 @@ async def test_a_header_cannot_smuggle_another_one(host: Any) -> None:
     assert host.asked == []
 
 
-async def test_tls_is_checked_against_the_name_though_the_address_is_dialled(host: Any, certificate: Path) -> None:
+async def test_tls_is_checked_against_the_name_though_the_address_is_dialled(
+    host: Any, certificate: Callable[[str], Path]
+) -> None:
+    certified = certificate("hook.test")
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    serving.load_cert_chain(certificate)
+    serving.load_cert_chain(certified)
     asked_for: list[str] = []
     serving.sni_callback = lambda _socket, name, _context: asked_for.append(name)
-    trusting = ssl.create_default_context(cafile=str(certificate))
+    trusting = ssl.create_default_context(cafile=str(certified))
     server = await asyncio.start_server(host.serve, "127.0.0.1", 0, ssl=serving)
     host.port = server.sockets[0].getsockname()[1]
     resolve = names(hook_test="127.0.0.1", other_test="127.0.0.1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,11 @@ async def test_a_resolver_that_hangs_is_given_up(host: Any) -> None:
     assert time.monotonic() - started < 20
 
 
-async def test_over_tls_the_certificate_must_be_the_hosts(host: Any, certificate: Path) -> None:
+async def test_over_tls_the_certificate_must_be_the_hosts(host: Any, certificate: Callable[[str], Path]) -> None:
+    certified = certificate("hook.test")
     server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    server_side.load_cert_chain(certificate)
-    trusting = ssl.create_default_context(cafile=certificate)
+    server_side.load_cert_chain(certified)
+    trusting = ssl.create_default_context(cafile=certified)
     resolve = stands_for("127.0.0.1")
     async with await asyncio.start_server(host.serve, "127.0.0.1", 0, ssl=server_side) as server:
         host.port = server.sockets[0].getsockname()[1]

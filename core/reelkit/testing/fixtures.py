@@ -5,14 +5,21 @@ Servers are started once a session, when a test first asks; databases and bucket
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import imageio_ffmpeg
 import pytest
+import pytest_asyncio
 
+from reelkit.testing.browser import ChromiumMissing, find_chromium
+from reelkit.testing.clock import Clock
+from reelkit.testing.needs import unavailable
 from reelkit.testing.samples import Sample, make_sample
 from reelkit.testing.servers import (
     CaddyServer,
@@ -29,8 +36,15 @@ from reelkit.testing.servers import (
 )
 from reelkit.testing.shared import shared_folder
 
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
 __all__ = [
+    "browser",
     "caddy",
+    "certificate",
+    "clock",
+    "ffmpeg",
     "make_postgres_database",
     "nginx",
     "postgres_server",
@@ -39,6 +53,7 @@ __all__ = [
     "s3_server",
     "sample",
     "sample_h264",
+    "small_disk",
     "valkey_server",
     "valkey_url",
 ]
@@ -140,3 +155,72 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 def sample_h264(sample: Callable[..., Path]) -> Path:
     """10 s of 320x180 H.264 with B-frames and AAC in an MP4 file, moov last. Read only."""
     return sample()
+
+
+@pytest.fixture(scope="session")
+def ffmpeg() -> Callable[..., None]:
+    """Run ffmpeg: ffmpeg("-i", path, …)."""
+
+    def run(*arguments: str | Path) -> None:
+        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y", *map(str, arguments)]
+        subprocess.run(command, check=True)
+
+    return run
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock that stands at 1000."""
+    return Clock()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem of 24 MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Make a certificate, signed by itself, and its key, in one file: certificate("hook.test") -> Path."""
+
+    def make(host: str) -> Path:
+        folder = tmp_path_factory.mktemp("certificate")
+        command = [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-days", "2", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}"),
+            *("-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")),
+        ]
+        try:
+            subprocess.run(command, capture_output=True, check=True)
+        except (OSError, subprocess.CalledProcessError) as failed:
+            unavailable(f"openssl makes no certificate: {failed}")
+        both = folder / "both.pem"
+        both.write_text((folder / "key.pem").read_text() + (folder / "cert.pem").read_text())
+        return both
+
+    return make
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Headless Chromium, of playwright."""
+    # Most runs of a few tests open no page, and it takes a third of a second.
+    from playwright.async_api import async_playwright
+
+    try:
+        found = find_chromium()
+    except ChromiumMissing as missing:
+        unavailable(f"no Chromium: {missing}")
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(
+            executable_path=found.executable, args=list(found.arguments), env=dict(found.environment)
+        )
+        yield launched
+        await launched.close()

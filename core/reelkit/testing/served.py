@@ -27,7 +27,9 @@ REELKIT = [sys.executable, "-m", "reelkit"]
 class ServedSite:
     """A site of a test. folder: with site.toml; url: without a trailing slash; key: standard tier, production."""
 
-    def __init__(self, folder: Path, settings: str, workers: int, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, settings: str, workers: int, environment: Mapping[str, str], plugins: Mapping[str, str]
+    ) -> None:
         self.folder = folder
         self.workers = workers
         (self.port,) = free_ports(1)
@@ -44,6 +46,9 @@ class ServedSite:
         self.process: Process | None = None
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "site.toml").write_text(settings)
+        (folder / "plugins").mkdir(exist_ok=True)
+        for name, code in plugins.items():
+            (folder / "plugins" / f"{name}.py").write_text(code)
         self.key = ""
         self.client = httpx.Client(base_url=self.url, timeout=120)
         self._clients = [self.client]
@@ -116,6 +121,14 @@ class ServedSite:
         with file.open("rb") as content:
             return self.client.post(f"/videos/{video_id}/source", files={"file": (file.name, content, "video/mp4")})
 
+    def new_film(self, file: Path, title: str = "A film", **fields: Any) -> str:
+        """Create a video, upload its source and return its id once it plays."""
+        video = self.new_video(title, **fields)
+        answer = self.upload(video, file)
+        assert answer.status_code == 201, answer.text
+        self.wait(video, lambda status: bool(status["encoding"]["playable"]))
+        return video
+
     def status(self, video_id: str) -> dict[str, Any]:
         """Return how far a video is."""
         answer = self.client.get(f"/videos/{video_id}/status")
@@ -150,10 +163,15 @@ def all_encoded(status: dict[str, Any]) -> bool:
 
 @contextmanager
 def served_site(
-    folder: Path, settings: str = "", *, workers: int = 1, environment: Mapping[str, str] | None = None
+    folder: Path,
+    settings: str = "",
+    *,
+    workers: int = 1,
+    environment: Mapping[str, str] | None = None,
+    plugins: Mapping[str, str] | None = None,
 ) -> Iterator[ServedSite]:
-    """Serve a new site for the length of the block. settings: the text of its site.toml."""
-    site = ServedSite(folder, settings, workers, environment or {})
+    """Serve a new site for the length of the block. settings: the text of its site.toml; plugins: code by name."""
+    site = ServedSite(folder, settings, workers, environment or {}, plugins or {})
     try:
         site.start()
         yield site

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import imageio_ffmpeg
 import pytest
 from reelkit.catalog import sources, videos
 from reelkit.catalog.checksums import Checksum
@@ -129,14 +127,3 @@ def keys(runtime: Runtime) -> Callable[[], Awaitable[list[str]]]:
         return sorted([stored.key async for stored in runtime.storage.list("")])
 
     return every
-
-
-@pytest.fixture(scope="session")
-def ffmpeg() -> Callable[..., None]:
-    """Run ffmpeg: ffmpeg("-i", path, …)."""
-
-    def run(*arguments: str | Path) -> None:
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y", *map(str, arguments)]
-        subprocess.run(command, check=True)
-
-    return run

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,9 +12,8 @@ from threading import Thread
 from typing import Any
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
-from reelkit.testing.browser import ChromiumMissing, find_chromium
+from playwright.async_api import Browser
+from reelkit.testing.needs import unavailable
 from reelkit.testing.packaging import package
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -52,7 +50,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
     """A folder and the address where it is served, with the page in it."""
     if not HLS.exists():
-        _unavailable("hls.js is not installed; `make env` builds the player")
+        unavailable("hls.js is not installed; `make env` builds the player")
     folder = tmp_path_factory.mktemp("served")
     (folder / "page.html").write_text(PAGE)
     (folder / "hls.js").write_bytes(HLS.read_bytes())
@@ -61,27 +59,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
     yield folder, f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def chromium() -> AsyncIterator[Browser]:
-    """Headless Chromium. Without one: skipped with the reason, a failure in CI."""
-    try:
-        found = find_chromium()
-    except ChromiumMissing as missing:
-        _unavailable(f"no Chromium: {missing}")
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(
-            executable_path=found.executable, args=list(found.arguments), env=dict(found.environment)
-        )
-        yield launched
-        await launched.close()
-
-
-def _unavailable(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.mark.parametrize(
@@ -104,12 +81,12 @@ def _unavailable(reason: str) -> None:
     ],
 )
 async def test_hls_js_plays_it(
-    name: str, ends: dict[str, float], chromium: Browser, served: tuple[Path, str], source: Callable[[str], Path]
+    name: str, ends: dict[str, float], browser: Browser, served: tuple[Path, str], source: Callable[[str], Path]
 ) -> None:
     folder, address = served
     packaged = await asyncio.to_thread(package, source(name), folder / name)
     for start in (0, 5):
-        page = await chromium.new_page()
+        page = await browser.new_page()
         await page.goto(f"{address}/page.html?master={name}/master.m3u8&from={start}")
         seen: dict[str, Any] = {}
         patience = time.monotonic() + 60

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import imageio_ffmpeg
 import pytest
 from reelkit.interfaces.media import Ladder, Probe
 from reelkit.interfaces.transcoder import Outputs, TranscodeTask
@@ -20,17 +18,6 @@ from reelkit_ffmpeg import FfmpegTranscoder
 @pytest.fixture
 def transcoder() -> FfmpegTranscoder:
     return FfmpegTranscoder()
-
-
-@pytest.fixture(scope="session")
-def ffmpeg() -> Callable[..., None]:
-    """Run ffmpeg: ffmpeg("-i", path, …)."""
-
-    def run(*arguments: str | Path) -> None:
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y", *map(str, arguments)]
-        subprocess.run(command, check=True)
-
-    return run
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import pytest
 from reelkit.access.countries import Countries
 from reelkit.plugins import PluginRefused, load_plugins
 from reelkit.site import Site
+from reelkit.testing.clock import Clock
 from reelkit_geoip.countries import CountryFile
 
 from tests.plugins.geoip.mmdb import database
@@ -21,15 +22,6 @@ GEOLITE = {
     "203.0.113.0/24": {"continent": {"code": "EU"}},
 }
 IPINFO = {"198.51.100.0/24": {"country_code": "FR", "country": "France"}, "192.0.2.0/24": {"country": "GB"}}
-
-
-class Clock:
-    """A clock that is set."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.mark.parametrize(

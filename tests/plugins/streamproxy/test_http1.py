@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-import subprocess
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -38,25 +37,6 @@ def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, Any]], 
             return runner.run(asyncio.wait_for(work, 60))
 
     return run
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for origin.test, signed by itself, and its key, in one file."""
-    folder = tmp_path_factory.mktemp("certificate")
-    made = subprocess.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-            *("-days", "2", "-subj", "/CN=origin.test", "-addext", "subjectAltName=DNS:origin.test"),
-            *("-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")),
-        ],
-        capture_output=True,
-        check=False,
-    )
-    if made.returncode:
-        pytest.skip(f"openssl makes no certificate: {made.stderr.decode()[-200:]}")
-    (folder / "both.pem").write_text((folder / "key.pem").read_text() + (folder / "cert.pem").read_text())
-    return folder / "both.pem"
 
 
 async def here(host: str, port: int) -> list[str]:
@@ -118,10 +98,10 @@ def chunked(body: bytes, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_bodies_arrive_whole_over_one_connection(run: Any, certificate: Path, secure: bool) -> None:
+def test_bodies_arrive_whole_over_one_connection(run: Any, certificate: Callable[[str], Path], secure: bool) -> None:
     bodies = [BODY, b"", b"x", BODY[:300_000], BODY[:262_144], BODY[:262_145]]
     answers = [whole(bodies[0]), *(chunked(body, 70_000) for body in bodies[1:3]), *map(whole, bodies[3:])]
-    assert run(fetched(answers, certificate if secure else None)) == (bodies, 1)
+    assert run(fetched(answers, certificate("origin.test") if secure else None)) == (bodies, 1)
 
 
 def test_pieces_of_any_size_make_the_same_body(run: Any) -> None:
