@@ -35,7 +35,7 @@ from reelkit.api.tus_headers import (
     number,
     takes_bytes,
 )
-from reelkit.api.tus_problems import NotConcatenable, TusInvalid, TusTooLarge, UploadGone
+from reelkit.api.tus_problems import FinalUpload, TusInvalid, TusTooLarge, UploadGone
 from reelkit.api.tus_storing import append_bytes
 from reelkit.api.upload import counted_token
 from reelkit.api.upload_videos import created_video, remove_video
@@ -137,7 +137,7 @@ async def append(
     upload = await _find(who, upload_id)
     takes_bytes(request.headers)
     if upload.concat.startswith("final"):
-        raise NotConcatenable(name="Upload-Concat", detail="A final upload takes no bytes of its own.")
+        raise FinalUpload(name="id")
     offset = await _append(request, runtime, upload, number(request.headers, "upload-offset", upload.total or 0))
     headers = VERSION | {"Upload-Offset": str(offset)}
     if upload.video_id is not None:

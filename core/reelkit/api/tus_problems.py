@@ -6,6 +6,7 @@ from reelkit.problems import Problem
 
 __all__ = [
     "ChecksumMismatch",
+    "FinalUpload",
     "NotConcatenable",
     "OffsetMismatch",
     "TusInvalid",
@@ -72,6 +73,12 @@ class UploadGone(TusProblem):
 
 
 class NotConcatenable(TusProblem):
-    """Only partial uploads that are complete can be concatenated, and a final one takes no bytes."""
+    """Only partial uploads that are complete can be concatenated."""
 
     slug, status, title = "tus-concatenation", 400, "These uploads cannot be concatenated."
+
+
+class FinalUpload(TusProblem):
+    """A final upload is made of others; tus has 403 for it."""
+
+    slug, status, title = "tus-final-upload", 403, "A final upload takes no bytes of its own."
