@@ -10,12 +10,14 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from reelkit.api.faults import problem_of
 from reelkit.catalog import binding, keys, projects, schema, sqlite, videos
 from reelkit.catalog.database import Database, connect, migrate, open_database
-from reelkit.catalog.errors import DatabaseBusy, DatabaseUnavailable, SchemaMismatch
+from reelkit.catalog.errors import DatabaseBusy, DatabaseFull, DatabaseUnavailable, SchemaMismatch
 from reelkit.catalog.migrations import STEPS
 from reelkit.catalog.scope import Scope, scoped
 from reelkit.catalog.video_rows import VideoCountRow
@@ -378,3 +380,21 @@ async def test_many_that_start_at_once_migrate_once(database_site: Site) -> None
     assert sorted(step.number for steps in ran for step in steps) == [step.number for step in STEPS]
     for engine in engines:
         await engine.close()
+
+
+async def test_a_full_disk_is_named_and_survived(small_disk: Path) -> None:
+    site = Site(folder=small_disk)
+    database = await open_database(site)
+    await migrate(database)
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    with pytest.raises(DatabaseFull):
+        for _ in range(100):  # the log has a few pages left from before
+            await videos.create(SCOPE, NewVideo(title="t" * 5000))
+    assert problem_of(DatabaseFull("…")).status == 503
+    filler.unlink()
+    made = await videos.create(SCOPE, NewVideo(title="room again"))
+    assert await videos.get(SCOPE, made.video_id) is not None
+    await database.close()

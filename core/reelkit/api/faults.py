@@ -17,7 +17,7 @@ from litestar.exceptions import (
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.types import ExceptionHandlersMap
 
-from reelkit.catalog.errors import DatabaseError
+from reelkit.catalog.errors import DatabaseError, DatabaseFull
 from reelkit.interfaces.storage import StorageError
 from reelkit.problems import (
     BodyTooLarge,
@@ -53,6 +53,8 @@ def problem_of(error: Exception) -> Problem:
             return InvalidPayload(detail=error.detail or None)
         case InternalServerException(detail=detail) if detail == GONE:
             return InvalidPayload(detail="The body ended before it was complete.")
+        case DatabaseFull():
+            return NotReady(detail="There is no room left on the site. Whoever runs it has to make some.")
         case DatabaseError():
             return NotReady(detail="The database does not answer now.")
         case StorageError():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["DatabaseBusy", "DatabaseError", "DatabaseUnavailable", "SchemaMismatch"]
+__all__ = ["DatabaseBusy", "DatabaseError", "DatabaseFull", "DatabaseUnavailable", "SchemaMismatch"]
 
 
 class DatabaseError(Exception):
@@ -11,6 +11,10 @@ class DatabaseError(Exception):
 
 class DatabaseUnavailable(DatabaseError):
     """The database cannot be reached or refuses us."""
+
+
+class DatabaseFull(DatabaseUnavailable):
+    """The disk of the database has no room left; nothing of what was to be written is kept."""
 
 
 class DatabaseBusy(DatabaseError):

@@ -15,7 +15,7 @@ from piccolo.engine.base import BaseTransaction
 from piccolo.engine.postgres import PostgresEngine
 from piccolo.querystring import QueryString
 
-from reelkit.catalog.errors import DatabaseBusy, DatabaseUnavailable
+from reelkit.catalog.errors import DatabaseBusy, DatabaseFull, DatabaseUnavailable
 
 __all__ = ["Postgres"]
 
@@ -152,6 +152,8 @@ class Postgres(PostgresEngine):
                 await self.release(connection)
         except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
             raise DatabaseUnavailable(f"The database went away: {error}.") from error
+        except asyncpg.DiskFullError as error:
+            raise DatabaseFull("The disk of the database is full.") from error
 
     # What Piccolo asks of an engine.
 

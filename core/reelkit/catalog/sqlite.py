@@ -28,7 +28,7 @@ import piccolo.engine.sqlite as _converters  # noqa: F401 (see above)
 from piccolo.engine.base import BaseTransaction, Engine
 from piccolo.querystring import QueryString
 
-from reelkit.catalog.errors import DatabaseBusy, DatabaseUnavailable
+from reelkit.catalog.errors import DatabaseBusy, DatabaseFull, DatabaseUnavailable
 
 __all__ = ["SQLite", "enter_wal"]
 
@@ -174,7 +174,10 @@ class Transaction(BaseTransaction):
             self._engine.current_transaction.reset(self._token)
         ending = self._engine.writer.finish("COMMIT" if error is None else "ROLLBACK")
         self._engine.release_after(ending)
-        await asyncio.shield(ending)
+        try:
+            await asyncio.shield(ending)
+        except sqlite3.OperationalError as failed:
+            raise_known(failed)
         return False
 
 
@@ -303,6 +306,8 @@ def raise_known(error: sqlite3.OperationalError) -> NoReturn:
     code = error.sqlite_errorcode & 0xFF
     if code == sqlite3.SQLITE_BUSY:
         raise DatabaseBusy("Another process kept the database locked for too long.") from error
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
+    if code == sqlite3.SQLITE_FULL:
+        raise DatabaseFull("The disk of the database is full.") from error
+    if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
         raise DatabaseUnavailable(f"The database cannot be written or read: {error}.") from error
     raise error
