@@ -86,6 +86,7 @@ def test_a_key_moves_to_another_tier_and_shows_what_it_took(run: Any, site: Path
             ("create", "--name", "x", "--expires", "soon"),
             '--expires "soon" is no duration. Write a number and ',
         ),
+        (("create", "--name", "x", "--expires", "9999999d"), '--expires "9999999d" is no duration. '),
         (("create", "--name", "x", "--project", "nope"), 'there is no project "nope". This site has: default'),
         (("revoke", "ke1"), "project default has no key ke1. See: reelkit keys list"),
         (("revoke", "public"), "the public key is a setting: [access] public_api_key in site.toml. "),

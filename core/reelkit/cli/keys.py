@@ -87,7 +87,7 @@ async def create(
         export REELKIT_KEY=$(reelkit keys create --site mysite --name ci --tier partner --expires 30d)
     """
     loaded = open_site(site)
-    until = None if expires is None else datetime.now(UTC) + _duration(expires)
+    until = None if expires is None else _ends(expires)
     async with opened(loaded):
         scope = Scope(await owner_of(project), environment)
         try:
@@ -271,10 +271,10 @@ def _of(limit: int | None) -> str:
     return "" if limit is None else readable(limit)
 
 
-def _duration(text: str) -> timedelta:
-    if match := re.fullmatch(r"(\d+)([mhdw])", text):
+def _ends(text: str) -> datetime:
+    if match := re.fullmatch(r"(\d+)([mhdw])", text, re.ASCII):
         with contextlib.suppress(OverflowError):
-            return timedelta(**{UNITS[match[2]]: int(match[1])})
+            return datetime.now(UTC) + timedelta(**{UNITS[match[2]]: int(match[1])})
     raise CommandFailed(f'--expires "{text}" is no duration. Write a number and m, h, d or w: 30d', exit_code=2)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from reelkit.cli.options import JsonOption, SiteOption, open_site, print_json, print_table
 from reelkit.cli.plugin_commands import plugin_commands
 from reelkit.interfaces.summarizer import Summarizer
-from reelkit.plugins import Call, PluginRefused, PluginReport, Plugins, load_plugins
+from reelkit.plugins import PluginRefused, PluginReport, Plugins, load_plugins
 from reelkit.site import Site, SiteInvalid
 
 __all__ = ["check", "list_plugins", "trace"]
@@ -98,12 +98,11 @@ def trace(*, site: SiteOption = None, json: JsonOption = False) -> None:
     print_table(("HOOK", "PLUGIN", "MS", "OUTCOME", "ANSWER"), rows)
 
 
-def _call_all(plugins: Plugins) -> tuple[Call, ...]:
+def _call_all(plugins: Plugins) -> None:
     """Call what a start calls: parts, routes, health checks, commands."""
     plugins.routes()
     plugins.health_checks()
     _commands(plugins)
-    return plugins.calls
 
 
 def _try_all(site: Site, plugins: Plugins) -> None:

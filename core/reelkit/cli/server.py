@@ -118,7 +118,7 @@ def serve(host: str, port: int, workers: int, url: str) -> None:
     ).serve(target_loader=application, wrap_loader=False)
 
 
-def answers(host: str, port: int) -> bool:
+def _answers(host: str, port: int) -> bool:
     """Tell whether `/healthz` answers 200 now."""
     try:
         with socket.create_connection((host, port), timeout=1) as connection:
@@ -130,7 +130,7 @@ def answers(host: str, port: int) -> bool:
 
 def _announce(host: str, port: int, url: str, is_ready: Callable[[], None]) -> None:
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 - compared, not bound
-    while not answers(reachable, port):
+    while not _answers(reachable, port):
         time.sleep(0.02)
     is_ready()
     sys.stdout.write(f"reelkit is ready at {url}\n")
