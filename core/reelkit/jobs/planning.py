@@ -70,8 +70,8 @@ async def packager_of(storage: Storage, source: Source) -> Packager | None:
     """Return the packager of a source that is playable as it is, None for others. Raises NotStored."""
     if not source.packageable or source.index_key is None:
         return None
-    index = MediaIndex.from_bytes(await content(storage, source.index_key))
-    return await asyncio.to_thread(Packager, index)
+    index = await content(storage, source.index_key)
+    return await asyncio.to_thread(lambda: Packager(MediaIndex.from_bytes(index)))
 
 
 def copied(source: Source, probe: Probe, packager: Packager, index_key: str) -> NewRendition:

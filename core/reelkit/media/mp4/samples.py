@@ -76,12 +76,12 @@ class Samples(msgspec.Struct, frozen=True, eq=False, dict=True):
         times = self.first_time + wide * np.int64(self.durations[0]) if steady else self._times[wide]
         return times + (self.offsets if len(self.offsets) == 1 else self.offsets[wide])
 
-    def composition_end(self) -> int:
-        """Return when the last sample that is shown stops being shown, before edits."""
-        count = len(self)
-        tail = max(0, count - _REORDERED)
-        ends = self.composition_times(tail, count) + self.durations_of(tail, count)
-        return int(ends.max()) if count else self.first_time
+    def composition_end(self, start: int = 0, stop: int | None = None) -> int:
+        """Return when the last of samples start <= i < stop that is shown stops being shown, before edits."""
+        stop = len(self) if stop is None else stop
+        tail = max(start, stop - _REORDERED)
+        ends = self.composition_times(tail, stop) + self.durations_of(tail, stop)
+        return int(ends.max()) if stop > start else self.first_time
 
     def durations_of(self, start: int, stop: int) -> UInt32s:
         """Return how long samples last, shape (stop - start,), or (1,) when all are equal."""

@@ -54,8 +54,6 @@ def _placed(samples: Samples, track: Track, first: int, stop: int, offset: int, 
     lift = max(0, -int(samples.offsets[0] if len(samples.offsets) == 1 else samples.offsets[first:stop].min()))
     decoded = samples.decode_time(first) + offset
     start = max(0, decoded - lift)
-    tail = max(first, stop - 1000)
-    ends = samples.composition_times(tail, stop) + samples.durations_of(tail, stop) + offset
     return Placed(
         samples=samples,
         timescale=track.timescale,
@@ -65,7 +63,7 @@ def _placed(samples: Samples, track: Track, first: int, stop: int, offset: int, 
         lift=lift,
         media_time=lift + start - decoded,
         origin=origin,
-        end=int(ends.max()),
+        end=samples.composition_end(first, stop) + offset,
     )
 
 

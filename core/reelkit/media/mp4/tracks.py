@@ -42,7 +42,7 @@ class Track(msgspec.Struct, frozen=True, eq=False):
     duration: seconds shown. size: bytes of all samples. coded_width, coded_height: as encoded; width, height: as
     displayed, after pixel aspect and rotation. rotation: clockwise degrees a player turns the picture.
     nal_length: bytes of the size before each NAL unit of H.264, else 0.
-    language: ISO 639-2. frame_rate: average frames per second, 0 for sound. matrix, volume: as in `tkhd`.
+    language: ISO 639-2. rate: frames per second as a fraction, average, 0/1 for sound. matrix: as in `tkhd`.
     """
 
     id: int
