@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import struct
+import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -14,8 +15,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reelkit.media.mp4 import landmarks
 from reelkit.media.mp4.boxes import box, full_box
 from reelkit.media.mp4.errors import BadIndex, CorruptMp4, Mp4Error, NotMp4, OversizedMp4
+from reelkit.media.mp4.fragments import Fragments
 from reelkit.media.mp4.index import MediaIndex, build_index
 from reelkit.media.mp4.packager import Packager
 
@@ -268,6 +271,23 @@ def test_runs_of_a_track_that_nobody_wants_cost_little_time() -> None:
     with pytest.raises(OversizedMp4, match="more than 12000000 frames"):
         read(movie(more=mvex) + box(b"moof", box(b"traf", tfhd, *[trun] * 1000)))
     assert time.process_time() - begun < 10
+
+
+def test_large_headers_are_read_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
+    def note(*_: object) -> tuple[()]:
+        threads.append(threading.current_thread())
+        return ()
+
+    monkeypatch.setattr(Fragments, "add", note)
+    monkeypatch.setattr(landmarks, "children", note)
+    mvex = box(b"mvex", full_box(b"trex", 0, 0, struct.pack(">5I", 1, 1, 0, 0, 0)))
+    small = bytes(8192)
+    mfra = box(b"mfra", small, full_box(b"mfro", 0, 0, struct.pack(">I", len(small) + 24)))
+    read(movie(more=mvex) + box(b"moof", small) + mfra)
+    assert len(threads) == 2
+    assert threading.main_thread() not in threads
 
 
 def test_fragments_that_overlap_in_time_are_refused_with_a_reason() -> None:

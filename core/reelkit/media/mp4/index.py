@@ -21,7 +21,7 @@ from reelkit.media.mp4.tracks import MovieHeader, Track, read_movie_header, read
 __all__ = ["MAX_TRACKS", "MediaIndex", "Track", "build_index"]
 
 MAX_TRACKS = 64
-_MAX_MOOF, _LARGE_MOOF = 16 << 20, 16 << 10
+_MAX_MOOF, _LARGE_MOOF = 16 << 20, 4 << 10
 _MAX_SIDX = 1 << 20
 _COVER = ("mjpeg", "mjpegb", "png")
 

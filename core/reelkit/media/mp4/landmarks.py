@@ -6,6 +6,7 @@ finds every fragment without them, one round trip after the other.
 
 from __future__ import annotations
 
+import asyncio
 import struct
 
 import numpy as np
@@ -46,15 +47,20 @@ async def from_random_access(read_at: ReadAt, size: int) -> list[int]:
     (length,) = struct.unpack_from(">I", tail, 12)
     if not 24 <= length <= min(size, _MAX_MFRA):
         return []
-    data = memoryview(await read_at(size - length, size))
+    data = await read_at(size - length, size)
+    # 16 MB of small boxes take seconds.
+    return await asyncio.to_thread(_all_places, memoryview(data)[8:])
+
+
+def _all_places(mfra: memoryview) -> list[int]:
     places: list[int] = []
     try:
-        for box in children(data[8:]):
+        for box in children(mfra):
             if box.kind == b"tfra" and len(places) < _MAX_PLACES:
-                places += _places(data[8 + box.body : 8 + box.stop])
+                places += _places(mfra[box.body : box.stop])
     except CorruptMp4:
         return []
-    return places
+    return places[:_MAX_PLACES]
 
 
 def _places(tfra: memoryview) -> list[int]:
