@@ -137,10 +137,10 @@ def serve_target() -> App:
     return create_app(load_site(os.environ.get("REELKIT_SITE", ".")), log_style=style)
 
 
-def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = True, log_style: str = "json") -> App:
+def create_app(site: Site, *, plugins: Plugins | None = None, log_style: str = "json") -> App:
     """Build the application of a site; everything that it needs is opened when the server starts it.
 
-    run_jobs: also do the site's jobs, on an embedded site as soon as no other process does. Raises PluginRefused, and
+    It also does the site's jobs, on an embedded site as soon as no other process does. Raises PluginRefused, and
     FileNotFoundError when the player is not built.
     """
     plugins = plugins or load_plugins(site)
@@ -152,7 +152,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, run_jobs: bool = T
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         threads = ThreadPoolExecutor(THREADS, thread_name_prefix="reelkit")
         asyncio.get_running_loop().set_default_executor(threads)
-        async with running(site, plugins, run_jobs=run_jobs) as runtime, _present(runtime), collector.running(runtime):
+        async with running(site, plugins) as runtime, _present(runtime), collector.running(runtime):
             tokens = Tokens(await asyncio.to_thread(open_secrets, site))
             keys = KeyRing(site, tokens=tokens)
             windows = open_windows(site)
