@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -64,10 +63,7 @@ limit = 1
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
     """A site whose plugin decides."""
-    folder: Path = tmp_path_factory.mktemp("guarded")
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "guard.py").write_text(PLUGIN)
-    with served_site(folder, TIERS) as site:
+    with served_site(tmp_path_factory.mktemp("guarded"), TIERS, plugins={"guard": PLUGIN}) as site:
         yield site
 
 

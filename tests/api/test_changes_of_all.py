@@ -79,10 +79,7 @@ NAMES_OF_IDS = ("summaryId", "watermarkId", "playerId", "liveStreamId", "webhook
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
     """A site with a plugin that follows every change, and refuses them while it is closed."""
-    folder = tmp_path_factory.mktemp("watched")
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "doorkeeper.py").write_text(PLUGIN)
-    with served_site(folder, RESTORING) as site:
+    with served_site(tmp_path_factory.mktemp("watched"), RESTORING, plugins={"doorkeeper": PLUGIN}) as site:
         yield site
 
 

@@ -20,9 +20,7 @@ def restoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
 
 def test_a_discarded_video_is_out_of_sight_until_it_is_restored(restoring: ServedSite, sample_h264: Path) -> None:
     client = restoring.client
-    video = restoring.new_video("Kept", tags=["keep"], metadata=[{"key": "k", "value": "v"}])
-    restoring.upload(video, sample_h264)
-    restoring.wait(video, lambda status: bool(status["encoding"]["playable"]))
+    video = restoring.new_film(sample_h264, "Kept", tags=["keep"], metadata=[{"key": "k", "value": "v"}])
     manifest = f"/vod/{video}/hls/manifest.m3u8"
     assert client.get(manifest).status_code == 200
     before = client.get(f"/videos/{video}").json()

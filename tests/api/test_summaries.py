@@ -70,10 +70,7 @@ def after_change(change):
 @pytest.fixture(scope="module")
 def writing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
     """A site with a plugin that writes summaries."""
-    folder = tmp_path_factory.mktemp("writing")
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "shortener.py").write_text(PLUGIN)
-    with served_site(folder) as site:
+    with served_site(tmp_path_factory.mktemp("writing"), plugins={"shortener": PLUGIN}) as site:
         yield site
 
 

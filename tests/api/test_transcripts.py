@@ -76,16 +76,13 @@ def on_event(event):
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def listening(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
     """A site with a plugin that writes captions."""
-    folder = tmp_path_factory.mktemp("listening")
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "listener.py").write_text(PLUGIN)
     environment = {}
     if request.param == "postgres":
         server: PostgresServer = request.getfixturevalue("postgres_server")
         migrated = request.getfixturevalue("migrated_postgres")
         server.psql(f"CREATE DATABASE listening TEMPLATE {migrated}")
         environment["REELKIT_DATABASE__URL"] = server.url("listening")
-    with served_site(folder, environment=environment) as site:
+    with served_site(tmp_path_factory.mktemp("listening"), environment=environment, plugins={"listener": PLUGIN}) as site:
         yield site
 
 

@@ -61,9 +61,7 @@ def test_a_changed_video_is_found_by_what_it_became(site: ServedSite) -> None:
 
 
 def test_the_mp4_file_comes_and_goes_with_its_switch(site: ServedSite, sample_h264: Path) -> None:
-    video = site.new_video("downloadable")
-    site.upload(video, sample_h264)
-    site.wait(video, lambda status: bool(status["encoding"]["playable"]))
+    video = site.new_film(sample_h264)
     path = f"/vod/{video}/mp4/source.mp4"
 
     for wanted, answered in ((False, 404), (True, 200)):

@@ -55,11 +55,9 @@ def before_change(change):
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
-    folder = tmp_path_factory.mktemp("guarded")
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "guard.py").write_text(GUARD)
-    (folder / "plugins" / "brittle.py").write_text(BRITTLE)
-    with served_site(folder, "[videos]\nrestore = true\n") as site:
+    with served_site(
+        tmp_path_factory.mktemp("guarded"), "[videos]\nrestore = true\n", plugins={"guard": GUARD, "brittle": BRITTLE}
+    ) as site:
         yield site
 
 

@@ -108,10 +108,8 @@ def after_change(change, site):
 def hooked(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[ServedSite]:
     """A site that may call the receiver, and nothing else on this machine; with a plugin that minds changes."""
     folder = tmp_path_factory.mktemp("hooked")
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "guard.py").write_text(GUARD)
     settings = f'[network]\nallow_private = ["127.0.0.1:{receiver.port}"]\n'
-    with served_site(folder, settings) as site:
+    with served_site(folder, settings, plugins={"guard": GUARD}) as site:
         yield site
 
 

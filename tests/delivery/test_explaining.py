@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from reelkit.testing.served import ServedSite, served_site
 
-WEB = httpx.Client(timeout=30)
-"""One for all: making each costs more than asking."""
+from tests.delivery.crawling import WEB
+
 PLUGIN = '''
 from reelkit import Problem, hookimpl
 
@@ -39,19 +38,13 @@ def authorize_playback(playback):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
     """An open site with a plugin that has a say."""
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "world.py").write_text(PLUGIN)
-    with served_site(folder) as site:
+    with served_site(tmp_path_factory.mktemp("site"), plugins={"world": PLUGIN}) as site:
         yield site
 
 
 @pytest.fixture(scope="module")
 def private(site: ServedSite, sample_h264: Path) -> str:
-    id = site.new_video("A film", public=False)
-    assert site.upload(id, sample_h264).status_code == 201
-    site.wait(id, lambda status: bool(status["encoding"]["playable"]))
-    return id
+    return site.new_film(sample_h264, public=False)
 
 
 def explain(site: ServedSite, video: str, **query: str) -> dict[str, Any]:
@@ -174,4 +167,4 @@ def test_a_question_that_makes_no_sense_is_named(site: ServedSite, private: str,
 def test_secrets_of_a_question_are_not_in_the_log(site: ServedSite, private: str) -> None:
     session = site.client.post(f"/videos/{private}/signed-urls").json()["session"]
     explain(site, private, session=session)
-    assert session not in site.log.read_text()
+    assert session not in site.logged()

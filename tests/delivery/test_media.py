@@ -183,10 +183,9 @@ def test_a_private_video_is_as_if_it_were_not_there(site: ServedSite, source: Pa
 
 
 def test_a_download_may_be_off(site: ServedSite, sample_h264: Path) -> None:
-    id = site.new_video("no download", mp4Support=False)
-    assert site.upload(id, sample_h264).status_code == 201
+    id = site.new_film(sample_h264, mp4Support=False)
     assert httpx.get(f"{site.url}/vod/{id}/mp4/source.mp4").status_code == 404
-    assert all(quality["type"] == "hls" for quality in site.status(id)["encoding"]["qualities"])
+    assert {quality["type"] for quality in site.status(id)["encoding"]["qualities"]} == {"hls"}
 
 
 def test_clients_that_leave_leave_nothing_open(site: ServedSite, urls: dict[str, str]) -> None:
@@ -214,9 +213,7 @@ def test_a_client_that_reads_slowly_costs_little_memory(site: ServedSite, tmp_pa
     # A box that every reader skips makes it large.
     size = 60_000_000
     large.write_bytes(sample_h264.read_bytes() + (8 + size).to_bytes(4, "big") + b"free" + bytes(size))
-    id = site.new_video("large")
-    assert site.upload(id, large).status_code == 201
-    site.wait(id, lambda status: bool(status["encoding"]["playable"]))
+    id = site.new_film(large)
     assert site.process is not None
     (worker,) = psutil.Process(site.process.pid).children()
     before = worker.memory_info().rss

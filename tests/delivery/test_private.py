@@ -13,6 +13,8 @@ import httpx
 import pytest
 from reelkit.testing.served import ServedSite, served_site
 
+from tests.delivery.crawling import everything_below
+
 PLUGIN = '''
 from reelkit import Problem, hookimpl
 
@@ -36,10 +38,7 @@ def authorize_playback(playback):
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
     """A site of two workers, with a plugin that looks at viewers."""
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "doorman.py").write_text(PLUGIN)
-    with served_site(folder, workers=2) as site:
+    with served_site(tmp_path_factory.mktemp("site"), workers=2, plugins={"doorman": PLUGIN}) as site:
         yield site
 
 
@@ -76,24 +75,6 @@ def session_of(site: ServedSite, video: str) -> str:
     assert answer.status_code == 200, answer.text
     assert answer.headers["cache-control"] == "private, no-store"
     return str(answer.json()["session_token"])
-
-
-def links(playlist: httpx.Response) -> list[str]:
-    """Return every address in a playlist, made whole as a player does."""
-    found = re.findall(r'URI="([^"]*)"', playlist.text) + re.findall(r"^([^#\s].*)$", playlist.text, re.MULTILINE)
-    return [urljoin(str(playlist.url), link) for link in found]
-
-
-def everything_below(url: str) -> dict[str, httpx.Response]:
-    """Fetch all that a playlist leads to."""
-    found, waiting = {}, [url]
-    while waiting:
-        url = waiting.pop()
-        if url not in found:
-            found[url] = httpx.get(url)
-            if "mpegurl" in found[url].headers.get("content-type", ""):
-                waiting += links(found[url])
-    return found
 
 
 def test_every_read_mints_a_new_token_for_every_asset(site: ServedSite, video: str) -> None:
@@ -229,16 +210,13 @@ def test_tokens_and_sessions_are_not_in_the_log(site: ServedSite, video: str) ->
     httpx.get(found["hls"])
     session = session_of(site, video)
     httpx.get(f"{site.url}/vod/{video}/hls/manifest.m3u8", params={"avh": session})
-    time.sleep(0.4)
-    log = site.log.read_text()
+    log = site.logged()
     assert token not in log and session not in log
     assert f"/vod/{video}/token/***/hls/manifest.m3u8" in log
 
 
 def test_public_and_private_take_effect_within_two_seconds(site: ServedSite, sample_h264: Path) -> None:
-    id = site.new_video("Changing")
-    assert site.upload(id, sample_h264).status_code == 201
-    site.wait(id, lambda status: bool(status["encoding"]["playable"]))
+    id = site.new_film(sample_h264)
     url = f"{site.url}/vod/{id}/hls/manifest.m3u8"
     assert "/token/" not in assets(site, id)["hls"]
     assert httpx.get(url).status_code == 200

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -19,6 +18,8 @@ from reelkit.catalog.database import open_database
 from reelkit.catalog.scope import Scope
 from reelkit.site import load_site
 from reelkit.testing.served import ServedSite, served_site
+
+from tests.delivery.crawling import WEB, everything_below, links
 
 SETTINGS = """
 [playback]
@@ -45,17 +46,11 @@ def authenticate(request):
         return Caller(id=name, tier="public" if name == "guest" else "standard", scopes=("videos:read",))
 """
 
-WEB = httpx.Client(timeout=30)
-"""One for all: making each costs more than asking."""
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
     """A site that plays with a credential only, with a plugin that knows staff."""
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "staff.py").write_text(PLUGIN)
-    with served_site(folder, SETTINGS) as site:
+    with served_site(tmp_path_factory.mktemp("site"), SETTINGS, plugins={"staff": PLUGIN}) as site:
         yield site
 
 
@@ -102,9 +97,7 @@ def revoke(site: ServedSite, secret: str) -> None:
 
 
 def ready(site: ServedSite, file: Path, public: bool = True) -> str:
-    id = site.new_video("A film", public=public)
-    assert site.upload(id, file).status_code == 201
-    site.wait(id, lambda status: bool(status["encoding"]["playable"]))
+    id = site.new_film(file, public=public)
     deadline = time.monotonic() + 30
     base = f"{site.url}/vod/{id}"
     while WEB.get(f"{base}/thumbnail.jpg?token={session_token(site)}").status_code != 200 and public:
@@ -119,30 +112,16 @@ def session_token(site: ServedSite, key: str = "") -> str:
     return str(answer.json()["token"])
 
 
-def links(playlist: httpx.Response) -> list[str]:
-    found = re.findall(r'URI="([^"]*)"', playlist.text) + re.findall(r"^([^#\s].*)$", playlist.text, re.MULTILINE)
-    return [urljoin(str(playlist.url), link) for link in found]
-
-
-def everything_below(url: str, headers: dict[str, str] | None = None) -> dict[str, int]:
+def statuses_below(url: str, headers: dict[str, str] | None = None) -> dict[str, int]:
     """Fetch all that a manifest leads to; only the manifest is asked for with headers."""
-    found: dict[str, int] = {}
-    waiting = [url]
-    while waiting:
-        url = waiting.pop()
-        if url not in found:
-            answer = WEB.get(url, headers=None if found else headers)
-            found[url] = answer.status_code
-            if "mpegurl" in answer.headers.get("content-type", ""):
-                waiting += links(answer)
-    return found
+    return {url: answer.status_code for url, answer in everything_below(url, first=headers).items()}
 
 
 @pytest.fixture(scope="module")
 def paths(site: ServedSite, video: str) -> list[str]:
     """Every sort of media of the video, without anything that opens it."""
     base = f"{site.url}/vod/{video}"
-    found = everything_below(f"{base}/hls/manifest.m3u8", {"X-Session-Token": session_token(site)})
+    found = statuses_below(f"{base}/hls/manifest.m3u8", {"X-Session-Token": session_token(site)})
     assert len(found) > 5 and set(found.values()) == {200}, found
     bare = [url.partition("?")[0] for url in found]
     sorts = {url.rpartition(".")[2]: url for url in bare}
@@ -179,7 +158,7 @@ def test_each_sort_of_credential_opens_every_path_by_itself(site: ServedSite, pa
 
 
 def test_a_token_in_the_address_of_the_manifest_plays_to_the_end(site: ServedSite, video: str) -> None:
-    found = everything_below(f"{site.url}/vod/{video}/hls/manifest.m3u8?token={session_token(site)}")
+    found = statuses_below(f"{site.url}/vod/{video}/hls/manifest.m3u8?token={session_token(site)}")
     assert len(found) > 5 and set(found.values()) == {200}
     assert all("avh=" in url for url in list(found)[1:])
     assert not any("token=" in url for url in list(found)[1:])
@@ -275,9 +254,9 @@ def test_a_revoked_key_ends_what_it_opened_within_five_seconds(
     key = keys["leaves"]
     secret = ready(site, sample_h264, public=False)
     assets = WEB.get(f"{site.url}/videos/{secret}", headers={"X-API-Key": key}).json()["assets"]
-    opened = everything_below(f"{site.url}/vod/{video}/hls/manifest.m3u8?token={session_token(site, key)}")
+    opened = statuses_below(f"{site.url}/vod/{video}/hls/manifest.m3u8?token={session_token(site, key)}")
     assert set(opened.values()) == {200}
-    private = everything_below(assets["hls"])
+    private = statuses_below(assets["hls"])
     assert set(private.values()) == {200}
     unused = WEB.get(f"{site.url}/videos/{secret}", headers={"X-API-Key": key}).json()["assets"]["hls"]
     revoke(site, key)
@@ -299,7 +278,7 @@ def test_a_private_video_needs_its_own_token(site: ServedSite, sample_h264: Path
     assert WEB.get(url, headers={"X-API-Key": keys["elsewhere"]}).status_code == 404
     assets = WEB.get(f"{site.url}/videos/{id}", headers={"X-API-Key": keys["public"]}).json()["assets"]
     assert WEB.get(assets["hls"]).status_code == 403
-    found = everything_below(site.client.get(f"/videos/{id}").json()["assets"]["hls"])
+    found = statuses_below(site.client.get(f"/videos/{id}").json()["assets"]["hls"])
     assert len(found) > 5 and set(found.values()) == {200}
 
 
@@ -324,22 +303,22 @@ def test_as_many_watch_at_once_as_the_tier_says(site: ServedSite, video: str) ->
     manifest = f"{site.url}/vod/{video}/hls/manifest.m3u8"
     first, second = ({"X-Session-Token": session_token(site, key)} for _ in range(2))
     for _ in range(2):
-        watched = everything_below(manifest, first)
+        watched = statuses_below(manifest, first)
         assert len(watched) > 5 and set(watched.values()) == {200}, "one viewer, also after loading the page again"
     (playlist, *_) = links(WEB.get(manifest, headers=second))
     refused = WEB.get(playlist)
     said = refused.json()
     assert (refused.status_code, said["title"], said["limit"]) == (429, "Too many streams at once.", 1)
     assert said["tier"] == "one" and 0 < said["retry_after"] <= int(refused.headers["retry-after"]) == 12
-    assert set(everything_below(manifest, first).values()) == {200}
+    assert set(statuses_below(manifest, first).values()) == {200}
 
     other = site.new_key(tier="one")
-    assert set(everything_below(manifest, {"X-API-Key": other}).values()) == {200}, "the key itself is one viewer too"
+    assert set(statuses_below(manifest, {"X-API-Key": other}).values()) == {200}, "the key itself is one viewer too"
 
 
 def test_a_key_takes_as_many_bytes_a_month_as_its_tier_says(site: ServedSite, video: str) -> None:
     key = site.new_key(tier="small")
-    found = everything_below(f"{site.url}/vod/{video}/hls/manifest.m3u8", {"X-Session-Token": session_token(site, key)})
+    found = statuses_below(f"{site.url}/vod/{video}/hls/manifest.m3u8", {"X-Session-Token": session_token(site, key)})
     assert set(found.values()) == {200, 403}
     refused = WEB.get(f"{site.url}/vod/{video}/hls/manifest.m3u8", headers={"X-API-Key": key})
     said = refused.json()
@@ -370,14 +349,13 @@ def test_the_picture_of_a_live_stream_is_no_exception(site: ServedSite, keys: di
     for _ in range(2):
         assert WEB.head(address).status_code == 200
     assert (WEB.get(address).status_code, WEB.get(address).status_code) == (200, 404)
-    time.sleep(0.3)
-    assert address.split("/")[-3] not in site.log.read_text()
+    assert address.split("/")[-3] not in site.logged()
 
 
 def test_whom_a_plugin_knows_plays_and_it_is_asked_once(site: ServedSite, video: str) -> None:
     manifest = f"{site.url}/vod/{video}/hls/manifest.m3u8"
     before = site.log.read_text().count("STAFF")
-    found = everything_below(manifest, {"X-Staff": "ada"})
+    found = statuses_below(manifest, {"X-Staff": "ada"})
     assert len(found) > 5 and set(found.values()) == {200}
     assert site.log.read_text().count("STAFF") == before + 1
     for name, expected in (("guest", 403), ("broken", 500), ("", 401)):

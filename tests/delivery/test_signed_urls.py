@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 
-import httpx
 import pytest
 from reelkit.testing.served import ServedSite, served_site
+
+from tests.delivery.crawling import WEB, everything_below
 
 PLUGIN = """
 from reelkit import hookimpl
@@ -31,35 +31,22 @@ def authorize_playback(playback):
     print("ASKED", playback.what, playback.viewer, playback.country, flush=True)
 """
 
-WEB = httpx.Client(timeout=30)
-"""One for all: making each costs more than asking."""
-
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
     """An open site, with a plugin that knows where a few addresses are."""
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "world.py").write_text(PLUGIN)
-    with served_site(folder) as site:
+    with served_site(tmp_path_factory.mktemp("site"), plugins={"world": PLUGIN}) as site:
         yield site
-
-
-def ready(site: ServedSite, file: Path, public: bool) -> str:
-    id = site.new_video("A film", public=public)
-    assert site.upload(id, file).status_code == 201
-    site.wait(id, lambda status: bool(status["encoding"]["playable"]))
-    return id
 
 
 @pytest.fixture(scope="module")
 def private(site: ServedSite, sample_h264: Path) -> str:
-    return ready(site, sample_h264, public=False)
+    return site.new_film(sample_h264, public=False)
 
 
 @pytest.fixture(scope="module")
 def public(site: ServedSite, sample_h264: Path) -> str:
-    return ready(site, sample_h264, public=True)
+    return site.new_film(sample_h264, public=True)
 
 
 def sign(site: ServedSite, video: str, **limits: Any) -> dict[str, Any]:
@@ -78,22 +65,8 @@ def set_policy(site: ServedSite, video: str, **policy: Any) -> dict[str, Any]:
     return found
 
 
-def links(playlist: httpx.Response) -> list[str]:
-    found = re.findall(r'URI="([^"]*)"', playlist.text) + re.findall(r"^([^#\s].*)$", playlist.text, re.MULTILINE)
-    return [urljoin(str(playlist.url), link) for link in found]
-
-
-def everything_below(url: str, headers: dict[str, str] | None = None) -> dict[str, int]:
-    found: dict[str, int] = {}
-    waiting = [url]
-    while waiting:
-        url = waiting.pop()
-        if url not in found:
-            answer = WEB.get(url, headers=headers)
-            found[url] = answer.status_code
-            if "mpegurl" in answer.headers.get("content-type", ""):
-                waiting += links(answer)
-    return found
+def statuses_below(url: str, headers: dict[str, str] | None = None) -> dict[str, int]:
+    return {url: answer.status_code for url, answer in everything_below(url, headers).items()}
 
 
 def status(url: str, **headers: str) -> int:
@@ -104,19 +77,19 @@ def status(url: str, **headers: str) -> int:
 def test_a_signed_url_plays_a_private_video_as_often_as_it_is_asked_for(site: ServedSite, private: str) -> None:
     signed = sign(site, private)
     for _ in range(2):
-        found = everything_below(signed["assets"]["hls"])
+        found = statuses_below(signed["assets"]["hls"])
         assert len(found) > 5 and set(found.values()) == {200}
     for name in ("mp4", "player"):
         assert status(signed["assets"][name]) == 200
     assert signed["session"] in signed["assets"]["iframe"]
-    assert everything_below(sign(site, private, expiresIn=60)["assets"]["hls"]).keys() != found.keys()
+    assert statuses_below(sign(site, private, expiresIn=60)["assets"]["hls"]).keys() != found.keys()
 
 
 def test_a_signed_url_ends_with_its_time_segments_too(site: ServedSite, private: str) -> None:
     for seconds in (3, 10, 60):  # a busy machine may not look at everything within the first ones
         began = time.monotonic()
         signed = sign(site, private, expiresIn=seconds)
-        found = everything_below(signed["assets"]["hls"])
+        found = statuses_below(signed["assets"]["hls"])
         if time.monotonic() - began < seconds:
             break
     assert set(found.values()) == {200}
@@ -173,14 +146,14 @@ def test_what_is_limited_is_in_no_shared_cache(site: ServedSite, limited: str, p
         headers = {"Origin": "https://shop.example"}
         assert WEB.get(f"{site.url}/vod/{limited}/{path}", headers=headers).headers["cache-control"].startswith("private")
     # Plugins are asked about playlists here, so they are no cache's either; what those lead to is.
-    init = next(url for url in everything_below(f"{site.url}/vod/{public}/hls/manifest.m3u8") if "init.mp4" in url)
+    init = next(url for url in statuses_below(f"{site.url}/vod/{public}/hls/manifest.m3u8") if "init.mp4" in url)
     assert WEB.get(init).headers["cache-control"].startswith("public")
 
 
 @pytest.fixture(scope="module")
 def limited(site: ServedSite, sample_h264: Path) -> str:
     """A public video that plays on some pages only."""
-    id = ready(site, sample_h264, public=True)
+    id = site.new_film(sample_h264, public=True)
     shown = set_policy(site, id, allowedDomains=["Shop.example", "*.example.org", "localhost:3000"])
     assert shown["inEffect"]["allowedDomains"] == ["shop.example", "*.example.org", "localhost:3000"]
     return id
@@ -197,7 +170,7 @@ def test_the_embed_page_tells_browsers_who_may_embed_it(site: ServedSite, limite
     # What the page loads needs no referrer any more, and still may not be taken elsewhere.
     manifest = re.search(r'"manifest":"([^"]*)"', shown.text)
     assert manifest is not None
-    assert set(everything_below(site.url + manifest[1]).values()) == {200}
+    assert set(statuses_below(site.url + manifest[1]).values()) == {200}
     assert status(site.url + manifest[1], origin="https://evil.example") == 403
 
 
@@ -213,7 +186,7 @@ def test_a_signed_url_limits_beside_the_video(site: ServedSite, limited: str, pr
 
 def test_countries_are_those_of_the_address_and_unknown_ones_are_out(site: ServedSite, private: str, public: str) -> None:
     url = sign(site, private, allowedCountries=["de"])["assets"]["hls"]
-    found = everything_below(url, {"X-Forwarded-For": "198.51.100.1"})
+    found = statuses_below(url, {"X-Forwarded-For": "198.51.100.1"})
     assert len(found) > 5 and set(found.values()) == {200}
     for each in found:
         assert status(each, ip="198.51.100.2") == 403
@@ -284,7 +257,7 @@ def test_only_the_owner_signs_and_limits(site: ServedSite, private: str) -> None
 def test_in_an_open_site_a_tier_that_may_not_stream_gets_403_all_the_same(site: ServedSite, public: str) -> None:
     key = site.new_key(tier="public")
     token = WEB.post(f"{site.url}/api/auth", headers={"X-API-Key": key}).json()["token"]
-    found = everything_below(f"{site.url}/vod/{public}/hls/manifest.m3u8")
+    found = statuses_below(f"{site.url}/vod/{public}/hls/manifest.m3u8")
     assert len(found) > 5 and set(found.values()) == {200}
     for url in [*found, f"{site.url}/vod/{public}/mp4/source.mp4", f"{site.url}/embed/vod/{public}"]:
         for headers in ({"X-API-Key": key}, {"X-Session-Token": token}, {"Authorization": f"Bearer {key}"}):

@@ -150,9 +150,7 @@ def test_sound_alone_plays_and_so_does_a_silent_picture(
     site: ServedSite, sample: Callable[..., Path], watch: Callable[[str], Played]
 ) -> None:
     for options, frames, seconds_of_sound in (({"video": None}, 0, 4), ({"audio": None}, 120, 0)):
-        video = site.new_video()
-        assert site.upload(video, sample(duration=4, **options)).status_code == 201
-        site.wait(video, lambda status: bool(status["encoding"]["playable"]))
+        video = site.new_film(sample(duration=4, **options))
         played = watch(f"{site.url}/vod/{video}/hls/manifest.m3u8")
         assert len(played.frames) == frames
         assert len(played.sound) == pytest.approx(seconds_of_sound * 48000 / 1024, abs=3)

@@ -136,6 +136,19 @@ class ServedSite:
         found: dict[str, Any] = answer.json()
         return found
 
+    def logged(self) -> str:
+        """Return the log, in which everything is that was answered until now; it is written beside the answers."""
+        # Each worker writes its own lines in order, and a new connection may come to any of them.
+        marks = [f"/mark-{token_hex(8)}" for _ in range(1 if self.workers == 1 else self.workers * 5)]
+        for mark in marks:
+            httpx.get(f"{self.url}{mark}", timeout=120)
+        deadline = time.monotonic() + 60
+        while not all(mark in (log := self.log.read_text()) for mark in marks):
+            if time.monotonic() > deadline:
+                raise TimeoutError(log[-3000:])
+            time.sleep(0.02)
+        return log
+
     def files(self, part: str) -> list[Path]:
         """List what the site has stored with `part` in its path; folders may be removed meanwhile."""
         walked = os.walk(self.folder / "data")

@@ -86,7 +86,7 @@ def test_a_browser_needs_no_key_beyond_the_first_playlist(proxied: Any, stream: 
                 name = segment.rpartition("/")[2]
                 assert answer.content == httpx.get(f"{stream}/{name}").content
                 assert LIMITED not in answer.headers, "links are not counted"
-    log = proxied.site.log.read_text()
+    log = proxied.site.logged()
     assert token not in log and "secret-of-origin" not in log, "what opens something is not for the log"
 
 
