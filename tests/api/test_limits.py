@@ -156,7 +156,7 @@ async def test_200_at_once_through_2_servers_with_2_workers_accept_exactly_100(
 ) -> None:
     settings = f'{TIERS}\n[valkey]\nurl = "{valkey_url}"\n'
     with served_site(tmp_path / "site", settings, workers=2) as one:
-        other = ServedSite(one.folder, settings, 2, {})
+        other = ServedSite(one.folder, settings, 2, {}, {})
         other.key = one.key
         try:
             other.start()

@@ -19,7 +19,7 @@ from reelkit.testing.served import REELKIT, ServedSite
 @pytest.fixture
 def cluster(tmp_path: Path, postgres_url: str) -> Iterator[ServedSite]:
     """A site on Postgres, migrated by its operator, whose workers are taken for dead after 3 s instead of 10."""
-    site = ServedSite(tmp_path / "site", f'[database]\nurl = "{postgres_url}"\n[jobs]\nlease_seconds = 3\n', 1, {})
+    site = ServedSite(tmp_path / "site", f'[database]\nurl = "{postgres_url}"\n[jobs]\nlease_seconds = 3\n', 1, {}, {})
     site.command("migrate")
     try:
         site.start()
