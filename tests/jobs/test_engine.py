@@ -160,7 +160,7 @@ async def test_an_unknown_job_has_no_status(embedded: Any) -> None:
 
 async def test_the_scratch_of_an_attempt_is_removed(embedded: Any) -> None:
     engine = await embedded.engine(run=True)
-    await engine.submit("sleep", "a", {"seconds": 0.3})
+    await engine.submit("sleep", "a", {"seconds": 1.5})
     await asyncio.to_thread(embedded.await_marks, "start", "a")
     assert len(list((embedded.folder / "data" / "scratch").rglob("half"))) == 1
     await engine.wait("sleep", "a", timeout=60)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from reelkit.catalog import sources, videos
 from reelkit.catalog.checksums import Checksum
+from reelkit.catalog.playback import Playback, playback
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.sources import Source
 from reelkit.catalog.videos import NewVideo
@@ -127,3 +130,22 @@ def keys(runtime: Runtime) -> Callable[[], Awaitable[list[str]]]:
         return sorted([stored.key async for stored in runtime.storage.list("")])
 
     return every
+
+
+UntilPlayable = Callable[..., Awaitable[Playback]]
+
+
+@pytest.fixture
+def until_playable() -> UntilPlayable:
+    """Wait until a video plays: await until_playable(video_id, run) -> what viewers see. Fails when run ends before."""
+
+    async def wait(video_id: str, run: asyncio.Task[None] | None = None) -> Playback:
+        deadline = time.monotonic() + 60
+        while True:
+            ended = run is not None and run.done()
+            if (seen := await playback(video_id)) is not None and seen.playable:
+                return seen
+            assert not ended and time.monotonic() < deadline, run
+            await asyncio.sleep(0.01)
+
+    return wait

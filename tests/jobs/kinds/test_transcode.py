@@ -181,6 +181,7 @@ async def test_a_video_that_was_deleted_meanwhile_leaves_nothing(
     source = await ingested(sample(duration=3, width=854, height=480))
     run = asyncio.create_task(transcode(runtime, job("transcode", source), {"source_id": source.id}))
     while not any(r.status == "encoding" for r in await work.renditions_of(source.id)):
+        assert not run.done()
         await asyncio.sleep(0.01)
     await videos.delete(source.scope, source.video_id)
     await run

@@ -67,8 +67,8 @@ async def test_forgotten_uploads_are_aborted_and_others_are_not(storage: S3Stora
     await neighbour.begin("kept")
     await neighbour.close()
     old = await storage.begin("old")
-    await asyncio.sleep(3)
-    forgetful = S3Storage(msgspec.structs.replace(settings, forget_uploads_hours=1.5 / 3600))
+    await asyncio.sleep(5)
+    forgetful = S3Storage(msgspec.structs.replace(settings, forget_uploads_hours=3.5 / 3600))
     young = await forgetful.begin("young")
     await forgetful.close()
     with pytest.raises(NotStored):
