@@ -8,8 +8,12 @@ A cheap test starts no server of its own (1.5 s of CPU) and makes no media anew:
   by the videos and keys they make; one that needs empty lists makes a project of its own:
   `site.as_key(site.new_key(project=site.new_project()))`. A file whose site needs other
   settings serves one with `served_site` in a fixture of scope "module"; only a test that kills its site has its own.
+  `site.new_film(file)` plays when it returns; `site.logged()` is the log once all that was answered is in it.
 - Media: `sample(duration=3, …)` is made once a run for all workers, and is read only.
-- Time: wait for a condition with a deadline of 30 s or more, never for a moment. Other tests keep both cores busy.
+- Time: wait for a condition with a deadline of 30 s or more, never for a moment: other tests keep both cores busy. What
+  ends by itself takes a `clock`. A bound that tells waiting from hanging is far from both; CPU is counted as CPU.
+- Order: a test finds the same whichever ran before it. It looks for what it made, not for all that is there, and what it
+  breaks for good is its own.
 """
 
 from __future__ import annotations

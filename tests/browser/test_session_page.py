@@ -121,6 +121,15 @@ async def listed(page: Viewer) -> int:
     return status
 
 
+async def holding_a_token(theirs: Theirs, viewers: Viewers) -> Viewer:
+    """Open a page whose clock a test may move."""
+    page = await viewers("about:blank")
+    await page.page.clock.install()
+    await page.page.goto(theirs(BARE))
+    assert await listed(page) == 200
+    return page
+
+
 async def test_a_page_of_others_lists_embeds_and_plays_as_documented(
     instance: Instance, theirs: Theirs, sample_h264: Path, viewers: Viewers
 ) -> None:
@@ -164,11 +173,8 @@ async def test_a_page_of_others_lists_embeds_and_plays_as_documented(
 async def test_a_token_is_renewed_two_minutes_before_its_end_also_in_a_tab_that_slept(
     theirs: Theirs, viewers: Viewers
 ) -> None:
-    page = await viewers("about:blank")
+    page = await holding_a_token(theirs, viewers)
     clock = page.page.clock
-    await clock.install()
-    await page.page.goto(theirs(BARE))
-    assert await listed(page) == 200
     await clock.fast_forward(1600_000)
     assert (await listed(page), len(theirs.given)) == (200, 1)
     await clock.fast_forward(81_000)
@@ -187,11 +193,8 @@ async def test_a_token_is_renewed_two_minutes_before_its_end_also_in_a_tab_that_
 async def test_a_page_whose_server_is_away_goes_on_until_its_token_ends_and_asks_again(
     theirs: Theirs, viewers: Viewers
 ) -> None:
-    page = await viewers("about:blank")
+    page = await holding_a_token(theirs, viewers)
     clock = page.page.clock
-    await clock.install()
-    await page.page.goto(theirs(BARE))
-    assert await listed(page) == 200
     theirs.away = True
     await clock.fast_forward(1700_000)
     assert await listed(page) == 200
