@@ -15,9 +15,10 @@ from reelkit.testing import npm
 from reelkit.testing.browser import ChromiumMissing, find_chromium
 from reelkit.testing.needs import unavailable
 from reelkit.testing.served import ServedSite, served_site
-from reelkit.testing.servers import run_caddy
+from reelkit.testing.servers import PostgresServer, run_caddy
 
 HERE = Path(__file__).parent
+RESTORING = "[videos]\nrestore = true\n"
 MIB = 1 << 20
 CAPTIONS = "WEBVTT\n\n00:00.000 --> 00:01.500\nBonjour\n"
 CHAPTERS = "WEBVTT\n\n00:00.000 --> 00:01.500\nStart\n"
@@ -29,7 +30,7 @@ Told = list[tuple[str, str, str | None]]
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
     """A site that keeps deleted videos for a while, as a project with Video Restore does."""
-    with served_site(tmp_path_factory.mktemp("contract"), "[videos]\nrestore = true\n") as site:
+    with served_site(tmp_path_factory.mktemp("contract"), RESTORING) as site:
         yield site
 
 
@@ -91,14 +92,27 @@ def journeys(site: ServedSite, secure: str, client_files: Path) -> Callable[[str
 
     def journey(client: str) -> Told:
         if client not in made:
-            options = {"url": site.url, "secure": secure, "key": site.key, "files": str(client_files)}
-            done = subprocess.run([*CLIENTS[client](), json.dumps(options)], capture_output=True, text=True, timeout=240)
-            assert done.returncode == 0, done.stderr[-4000:]
-            lines: list[Any] = json.loads(done.stdout)
-            made[client] = [(operation, what, error) for operation, what, error in lines]
+            made[client] = travelled(client, url=site.url, secure=secure, key=site.key, files=str(client_files))
         return made[client]
 
     return journey
+
+
+@pytest.fixture
+def sandbox_journey(postgres_server: PostgresServer, migrated_postgres: str, client_files: Path, tmp_path: Path) -> Told:
+    """Return what a client tells of its journey through a sandbox, on a site whose database is PostgreSQL."""
+    postgres_server.psql(f"CREATE DATABASE contract TEMPLATE {migrated_postgres}")
+    database = {"REELKIT_DATABASE__URL": postgres_server.url("contract")}
+    with served_site(tmp_path / "sandbox", RESTORING, environment=database) as site:
+        key = site.new_key(environment="sandbox")
+        return travelled("Python", url=site.url, secure="", key=key, files=str(client_files))
+
+
+def travelled(client: str, **options: str) -> Told:
+    done = subprocess.run([*CLIENTS[client](), json.dumps(options)], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-4000:]
+    lines: list[Any] = json.loads(done.stdout)
+    return [(operation, what, error) for operation, what, error in lines]
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,14 @@ def test_an_official_client_does_every_operation(
     assert {operation for operation, _, _ in told} == set(operations)
 
 
+def test_an_official_client_does_every_operation_in_a_sandbox_on_postgres(
+    sandbox_journey: Told, operations: dict[str, dict[str, Any]]
+) -> None:
+    failed = [f"{operation} ({what}): {error}" for operation, what, error in sandbox_journey if error is not None]
+    assert not failed, "\n".join(failed)
+    assert {operation for operation, _, _ in sandbox_journey} == set(operations)
+
+
 def test_the_official_uploader_uploads_from_a_page_behind_tls(journeys: Callable[[str], Told]) -> None:
     told = journeys(UPLOADER)
     assert len(told) == 7
