@@ -18,6 +18,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the files are; relative to the site's folder."""
     durable: bool = True
     """Wait until bytes are on the disk (fsync) before an upload is acknowledged, so that a power cut loses none."""
+    direct: bool = True
+    """Write what is longer than 32 MiB past the page cache, where the file system can; slower on some network folders."""
     keep_free: int = 256 * 1024**2
     """Bytes of the disk that media never take, so that the database can still write."""
     forget_uploads_hours: float = 168.0
@@ -32,6 +34,7 @@ def register_storage(site: Site, settings: Settings) -> Provides[Storage]:
         lambda: LocalStorage(
             site.folder / settings.folder,
             durable=settings.durable,
+            direct=settings.direct,
             keep_free=settings.keep_free,
             forget_uploads_hours=settings.forget_uploads_hours,
         ),

@@ -119,9 +119,10 @@ class Folders:
     All three lie on one filesystem, so that a finished file becomes an object by a link, which is atomic between processes.
     """
 
-    def __init__(self, root: Path, *, durable: bool, keep_free: int) -> None:
+    def __init__(self, root: Path, *, durable: bool, direct: bool, keep_free: int) -> None:
         self.root = root
         self.durable = durable
+        self.direct = direct
         self.keep_free = keep_free
         self.objects = root / "objects"
         self.incoming = root / "incoming"

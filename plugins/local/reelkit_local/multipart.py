@@ -107,7 +107,7 @@ class Uploads:
         opening = partial(self._open_part, folder, key, number, size, offset)
         async with held(self._threads, opening, partial(self._close_part, folder)) as writing:
             at = writing.record.offset
-            writer = FileWriter(writing.data, key, at=at, durable=self._folders.durable, room=self._folders.check_room)
+            writer = FileWriter(writing.data, key, self._folders, at=at)
             total = await write_stream(writer, body, self._threads, size=size)
 
             def settle() -> Part:

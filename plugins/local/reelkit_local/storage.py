@@ -29,8 +29,8 @@ class LocalStorage:
     """Keeps objects in `folder`/objects/KEY, written elsewhere first and linked when whole. Implements Storage,
     Multipart and LocalPaths; any number of processes may use one folder.
 
-    durable: sync before acknowledging; keep_free: bytes of the disk to leave alone. Raises StorageUnavailable and
-    StorageFull when the folder cannot be made.
+    durable: sync before acknowledging; direct: write long streams past the page cache; keep_free: bytes of the disk to
+    leave alone. Raises StorageUnavailable and StorageFull when the folder cannot be made.
     """
 
     def __init__(
@@ -38,10 +38,11 @@ class LocalStorage:
         folder: Path,
         *,
         durable: bool = True,
+        direct: bool = True,
         keep_free: int = 0,
         forget_uploads_hours: float = 168.0,
     ) -> None:
-        self._folders = Folders(folder.absolute(), durable=durable, keep_free=keep_free)
+        self._folders = Folders(folder.absolute(), durable=durable, direct=direct, keep_free=keep_free)
         self._folders.prepare()
         # Apart, so that reads never queue behind a slow disk's writes.
         self._readers: Executor = ThreadPoolExecutor(8, thread_name_prefix="reelkit-local-read")
@@ -53,7 +54,7 @@ class LocalStorage:
         """Store a stream under a new key, all or nothing, durably when it returns."""
         await in_thread(self._writers, self._expect, key, size)
         async with held(self._writers, lambda: self._folders.create(key), Incoming.discard) as incoming:
-            writer = FileWriter(incoming.descriptor, key, durable=self._folders.durable, room=self._folders.check_room)
+            writer = FileWriter(incoming.descriptor, key, self._folders)
             total = await write_stream(writer, body, self._writers, size=size)
             published = False
 

@@ -1,16 +1,17 @@
-"""Writes streams to files: batches in a thread, pushed to the disk while more arrives, flat in memory."""
+"""Writes streams to files: batches in a thread, on their way to the disk while more arrives, flat in memory."""
 
 from __future__ import annotations
 
 import asyncio
 import ctypes
 import os
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Sequence
 from concurrent.futures import Executor
 
 from reelkit.interfaces.storage import StorageError
 
-from reelkit_local.folders import os_errors
+from reelkit_local.direct import ALIGNMENT, DirectFile
+from reelkit_local.folders import Folders, os_errors
 from reelkit_local.threads import finish
 
 __all__ = ["FileWriter", "write_stream"]
@@ -29,6 +30,12 @@ PIECE = 256 * 1024
 """Bytes of one system call. With a megabyte ext4 takes pages of up to 2 MiB, which costs three times the CPU to write 2 GiB
 wherever the memory has no whole ones left; at 256 KiB it never does."""
 
+CACHED = 32 * 1024**2
+"""Bytes of a stream that stay in the page cache: its landmarks and what is watched first. What follows goes past it."""
+
+DIRECT_STREAMS = 4
+"""Up to so many streams at once go past the page cache; of more a disk with heads would do nothing but move them."""
+
 SYNC_FILE_RANGE_WRITE = 2
 
 _streams = 0
@@ -43,40 +50,81 @@ if _sync_file_range is not None:
 class FileWriter:
     """Writes batches to an open file from `at` on; used from one thread at a time, all methods block.
 
-    key: names the object in errors; room: called with the key and a number of bytes, raises when they do not fit.
+    key: names the object in errors; folders: tell how to write, and whether there is room.
     """
 
-    def __init__(self, descriptor: int, key: str, *, at: int = 0, durable: bool, room: Callable[[str, int], None]) -> None:
+    def __init__(self, descriptor: int, key: str, folders: Folders, *, at: int = 0) -> None:
         self.descriptor = descriptor
         self.key = key
         self.position = at
         self.pushed = at
-        self.durable = durable
-        self.room = room
+        self.folders = folders
+        self._direct_from = at + CACHED if folders.direct else None
+        self._direct: DirectFile | None = None
 
     def write(self, batch: Sequence[bytes]) -> None:
         """Append buffers. Raises StorageFull, StorageUnavailable."""
         with os_errors(self.key):
             self.append(batch)
         if self.position - self.pushed >= PUSH:
-            self.room(self.key, 0)
-            if self.durable and _sync_file_range is not None:
+            self.folders.check_room(self.key, 0)
+            if self.folders.durable and self._direct is None and _sync_file_range is not None:
                 # A hint: where it is not supported, the sync at the end does it all.
                 _sync_file_range(self.descriptor, self.pushed, self.position - self.pushed, SYNC_FILE_RANGE_WRITE)
             self.pushed = self.position
 
     def append(self, batch: Sequence[bytes]) -> None:
-        """Write all of the buffers. Raises OSError."""
+        """Write the buffers; the last ones may wait for `finish`. Raises OSError."""
         for chunk in batch:
             left = memoryview(chunk)
             while left:
-                written = os.pwrite(self.descriptor, left[:PIECE], self.position)
+                if self._goes_direct():
+                    assert self._direct is not None
+                    self._direct.write(left)
+                    self.position = self._direct.position
+                    break
+                written = os.pwrite(self.descriptor, left[: self._piece()], self.position)
                 self.position += written
                 left = left[written:]
 
+    def finish(self, batch: Sequence[bytes]) -> None:
+        """Append the last buffers and write all that waits. Raises StorageFull, StorageUnavailable."""
+        self.write(batch)
+        if self._direct is not None:
+            with os_errors(self.key):
+                self._direct.finish()
+            self.position = self._direct.position
+            self.close()
+
+    def close(self) -> None:
+        """Free what writing took; the file stays open."""
+        if self._direct is not None:
+            self._direct.close()
+            self._direct = None
+
+    def _piece(self) -> int:
+        """Return how many bytes to write at once: up to a place where the direct way can begin."""
+        if self._direct_from is not None and self.position >= self._direct_from:
+            return min(PIECE, ALIGNMENT - self.position % ALIGNMENT)
+        return PIECE
+
+    def _goes_direct(self) -> bool:
+        """Tell whether to write past the page cache from here on; begins to, when it is time."""
+        if self._direct is not None:
+            return True
+        start = self._direct_from
+        if start is None or self.position < start or self.position % ALIGNMENT or _streams > DIRECT_STREAMS:
+            return False
+        try:
+            self._direct = DirectFile(self.descriptor, self.position)
+        except OSError:
+            self._direct_from = None
+            return False
+        return True
+
     def sync(self) -> None:
         """Return when the disk has everything, if durable. Raises StorageFull, StorageUnavailable."""
-        if self.durable:
+        if self.folders.durable:
             with os_errors(self.key):
                 os.fsync(self.descriptor)
 
@@ -109,11 +157,11 @@ async def write_stream(writer: FileWriter, body: AsyncIterable[bytes], threads: 
             raise StorageError(writer.key, f"announced as {size} bytes, but only {total} came")
         if writing is not None:
             await asyncio.shield(writing)
-        if batch:
-            writing = loop.run_in_executor(threads, writer.write, batch)
-            await asyncio.shield(writing)
+        writing = loop.run_in_executor(threads, writer.finish, batch)
+        await asyncio.shield(writing)
         return total
     finally:
         _streams -= 1
         if writing is not None:
             await finish(writing)
+        writer.close()
