@@ -130,7 +130,8 @@ def main() -> None:
                 print(json.dumps(sent))
                 return
             show(sent, key["key"], public_key)
-            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+            for number in (signal.SIGINT, signal.SIGTERM):  # a shell ignores Ctrl-C for what is in the background
+                signal.signal(number, signal.default_int_handler)
             with suppress(KeyboardInterrupt):
                 signal.pause()
         finally:
