@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPResponse
 from pathlib import Path
+from statistics import median
 
 from tests.bench.instance import Instance, run_instance
 from tests.bench.results import Row
@@ -18,7 +19,7 @@ __all__ = ["run"]
 
 AT_ONCE = 100
 PART = 16 << 20
-ROUNDS = 4
+ROUNDS = 8
 CHUNK = bytes(256 << 10)
 
 
@@ -49,7 +50,7 @@ def send_part(instance: Instance, video: str, number: int, total: int, together:
 
 
 def run(folder: Path, cache: Path) -> Iterator[Row]:
-    """Measure parts of 10 videos at once, four times: memory is bound to connections, neither to bytes nor to time.
+    """Measure parts of 10 videos at once, eight times: memory is bound to connections, neither to bytes nor to time.
 
     Most of it are the buffers that the server reads into, of 1 MiB a connection, and what it hands over of them: with 64 KiB
     a hundred parts took 28 MiB where they took 118. What waits for the disk and for checksums is shared by all uploads.
@@ -78,7 +79,9 @@ def run(folder: Path, cache: Path) -> Iterator[Row]:
     rate += ", ".join(f"{more:.0f}" for more in over)
     name = f"memory over idle of {AT_ONCE} parts of {PART >> 20} MiB at once, each"
     yield Row(topic="parts", name=name, figure=max(over) / AT_ONCE, unit="MiB", limit="≤ 3", beside=rate)
-    name = f"peak of round {ROUNDS} less that of the first"
-    yield Row(topic="parts", name=name, figure=over[-1] - over[0], unit="MiB", limit="≤ 16", beside=rate)
+    # How many connections happen to be full at once differs by tens of MiB between rounds.
+    growth = median(over[ROUNDS // 2 :]) - median(over[: ROUNDS // 2])
+    name = f"median peak of rounds {ROUNDS // 2 + 1} to {ROUNDS} less that of those before"
+    yield Row(topic="parts", name=name, figure=growth, unit="MiB", limit="≤ 16", beside=rate)
     p99 = sorted(pings)[int(len(pings) * 0.99)] * 1000
     yield Row(topic="parts", name="p99 of other requests meanwhile", figure=p99, unit="ms", limit="≤ 250")
