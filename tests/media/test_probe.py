@@ -15,7 +15,7 @@ import av
 import imageio_ffmpeg
 import psutil
 import pytest
-from reelkit.media.probe import Unreadable, probe
+from reelkit.media.probe import Unreadable, _understand, probe
 
 SampleMaker = Callable[..., Path]
 
@@ -239,3 +239,11 @@ async def test_no_child_stays_behind(sample_h264: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert {child.pid for child in psutil.Process().children(recursive=True)} <= before
+
+
+def test_what_the_child_stumbled_over_is_for_the_operator_alone(caplog: pytest.LogCaptureFixture) -> None:
+    complaint = "Traceback (most recent call last):\n  …\nPermissionError: /srv/video/site.toml"
+    with pytest.raises(Unreadable) as refused:
+        _understand(b"", complaint, 1)
+    assert "/srv" not in str(refused.value)
+    assert "/srv/video/site.toml" in caplog.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 from fractions import Fraction
 from importlib.util import find_spec
@@ -23,6 +24,8 @@ __all__ = ["Unreadable", "ask", "libraries", "probe", "probe_of_index"]
 _CHILD = Path(__file__).with_name("probe_child.py")
 LARGEST = 16 << 20
 """Bytes of an answer that a child may hand over."""
+
+log = logging.getLogger("reelkit.media")
 
 
 class Unreadable(Exception):
@@ -100,7 +103,9 @@ def _understand(answer: bytes, complaint: str, size: int) -> Probe:
         if "MemoryError" in complaint:
             raise Unreadable("The file asks for more memory than a video needs.") from None
         if "Traceback" in complaint:
-            raise Unreadable(f"The file could not be examined ({complaint.strip().splitlines()[-1]}).") from None
+            # For the operator alone: it may name folders of this machine.
+            log.error("the program that examines files failed: %s", complaint.strip().splitlines()[-1])
+            raise Unreadable("The file could not be examined; it may be damaged.") from None
         raise Unreadable("The file could not be examined in reasonable time; it may be damaged.") from None
     if said.probe is None:
         raise Unreadable(said.unreadable or "The file could not be examined.")
