@@ -154,6 +154,8 @@ def test_sound_alone_plays_and_so_does_a_silent_picture(
         played = watch(f"{site.url}/vod/{video}/hls/manifest.m3u8")
         assert len(played.frames) == frames
         assert len(played.sound) == pytest.approx(seconds_of_sound * 48000 / 1024, abs=3)
+        # Sound has no height; clients refuse any word that the contract has not.
+        assert {quality["quality"] for quality in site.status(video)["encoding"]["qualities"]} <= {"240p", "360p"}
 
 
 # The form of the request

@@ -175,8 +175,10 @@ def _qualities(video: Video, source: Source, renditions: tuple[Rendition, ...]) 
     # A draft stands for its rung until the rung itself is planned.
     for rendition in sorted(renditions, key=lambda r: r.kind == "draft"):
         if rendition.kind != "audio":
-            found.setdefault(rendition.quality, Quality("hls", rendition.quality, rendition.status))
-    hls = sorted(found.values(), key=lambda quality: int(quality.quality.removesuffix("p") or 0))
+            # Sound alone has no height, but the contract has no word for that, and clients refuse any other.
+            name = rendition.quality or LOWEST
+            found.setdefault(name, Quality("hls", name, rendition.status))
+    hls = sorted(found.values(), key=lambda quality: int(quality.quality.removesuffix("p")))
     if not hls and source.status == "failed":
         # The only word that the contract has for "nothing will come".
         hls = [Quality("hls", LOWEST, "failed")]
