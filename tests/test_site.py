@@ -93,6 +93,17 @@ def test_a_wrong_value_is_told_what_is_right(folder: Path, text: str, fault: str
     assert faults(write(folder, text)) == (f"site.toml line {fault}",)
 
 
+def test_a_file_in_another_encoding_is_told_with_its_line(folder: Path) -> None:
+    (folder / "site.toml").write_bytes('[site]\nname = "café"\n'.encode("latin-1"))
+    assert faults(folder) == ("site.toml line 2: this is not UTF-8 text. Save the file as UTF-8",)
+
+
+def test_a_byte_order_mark_is_no_fault(folder: Path) -> None:
+    (folder / "site.toml").write_bytes(b'\xef\xbb\xbf[site]\r\nname = "x"\r\n[jobs]\r\ntranscodes = 2\r\n')
+    site = load_site(folder, {})
+    assert (site.site.name, site.jobs.transcodes, site.origins.line(("jobs", "transcodes"))) == ("x", 2, 4)
+
+
 def test_lines_are_right_after_multi_line_values(folder: Path) -> None:
     write(folder, '[site]\nname = """\nthree\n[lines]\n"""\n[network]\nallow_private = [\n  "a", # [x]\n]\nallow = 1\n')
     assert faults(folder)[0].startswith('site.toml line 10: unknown setting "network.allow".')

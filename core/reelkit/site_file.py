@@ -62,15 +62,17 @@ def read_settings(file: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any
     A value from the environment stays text: what it means depends on the type of its setting.
     """
     try:
-        text = file.read_text("utf-8")
+        # Some editors of Windows write a byte order mark, which is no TOML.
+        text = file.read_text("utf-8-sig")
     except FileNotFoundError:
         raise SiteInvalid(
             [f"{file.parent} is not a site: it has no {file.name}. Make one with: reelkit site new {file.parent}"]
         ) from None
     except OSError as error:
         raise SiteInvalid([f"{file} cannot be read: {error.strerror}"]) from None
-    except UnicodeDecodeError:
-        raise SiteInvalid([f"{file} is not UTF-8 text"]) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SiteInvalid([f"{file.name} line {line}: this is not UTF-8 text. Save the file as UTF-8"]) from None
     try:
         settings = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
