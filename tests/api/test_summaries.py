@@ -81,7 +81,7 @@ def captioned(site: ServedSite, words: str) -> str:
     return video
 
 
-def ended(site: ServedSite, summary: str, timeout: float = 40) -> str:
+def ended(site: ServedSite, summary: str, timeout: float = 120) -> str:
     """Wait until nothing more will happen to a summary and return how it stands."""
     deadline = time.monotonic() + timeout
     while True:

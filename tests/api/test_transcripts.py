@@ -101,7 +101,7 @@ def create(site: ServedSite, film: bytes | None, title: str = "t", **fields: Any
     return video
 
 
-def ended(site: ServedSite, video: str, timeout: float = 40) -> dict[str, Any]:
+def ended(site: ServedSite, video: str, timeout: float = 120) -> dict[str, Any]:
     """Wait until nothing more will happen to the captions that are wanted and return how they stand."""
     deadline = time.monotonic() + timeout
     while True:
@@ -114,7 +114,7 @@ def ended(site: ServedSite, video: str, timeout: float = 40) -> dict[str, Any]:
 def words(site: ServedSite, video: str, language: str) -> str:
     caption = site.client.get(f"/videos/{video}/captions/{language}").json()
     assert caption["default"] is False
-    for _ in range(100):  # what viewers are served may be a few seconds old
+    for _ in range(600):  # what viewers are served may be a few seconds old
         if (served := site.client.get(caption["src"])).status_code == 200:
             break
         time.sleep(0.1)
