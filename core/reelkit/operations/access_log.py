@@ -64,22 +64,12 @@ class AccessLog:
             self._timer = None
         if self._answered:
             batch, self._answered = self._answered, []
-            self._out.write("".join([self._line(*one) for one in batch]))
+            self._out.write("".join([self._line(one) for one in batch]))
             self._out.flush()
 
 
-def _json(
-    now: float,
-    id: str,
-    method: str,
-    path: str,
-    query: bytes,
-    status: int,
-    seconds: float,
-    size: int,
-    client: str,
-    agent: bytes,
-) -> str:
+def _json(answered: Answered) -> str:
+    now, id, method, path, query, status, seconds, size, client, agent = answered
     stamp = f"{_second(int(now))}.{int(now % 1 * 1000):03}+00:00"
     level = "error" if status >= 500 else "info"
     ms = round(seconds * 1000, 2)
@@ -89,18 +79,8 @@ def _json(
     return _encode(line).decode() + "\n"
 
 
-def _text(
-    now: float,
-    id: str,
-    method: str,
-    path: str,
-    query: bytes,
-    status: int,
-    seconds: float,
-    _size: int,
-    _client: str,
-    _agent: bytes,
-) -> str:
+def _text(answered: Answered) -> str:
+    now, id, method, path, query, status, seconds = answered[:7]
     asked = masked_path(path) + ("?" + masked_query(query.decode("latin-1")) if query else "")
     return f"{_second(int(now))[11:]} {status} {method:4} {ascii(asked)[1:-1]} {seconds * 1000:.1f} ms {id}\n"
 
