@@ -113,11 +113,22 @@ async def test_a_recording_without_a_length_is_measured(sample: SampleMaker, tmp
     assert (await probe(tmp_path / "live.webm")).duration == pytest.approx(3, abs=0.2)
 
 
+def png(width: int, height: int) -> bytes:
+    """A one-colour PNG of that size: small as a file, large in memory."""
+    packer = zlib.compressobj(9)
+    rows = b"".join(packer.compress(bytes(1 + width * 4)) for _ in range(height)) + packer.flush()
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
+    framed = (struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         (b"", "empty"),
-        (b"Dear diary,\n" * 100, "not a video"),
+        (b"Dear diary,\n" * 100, r"^The file is not a video, or it is damaged\.$"),
+        (png(16, 16), r"^The file is in a format that this site does not read\.$"),
         (bytes(100_000), "not a video"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + b"\xff" * 4000, "not a video"),
     ],
@@ -182,16 +193,6 @@ def test_the_hostile_files_do_bite_without_the_whitelists(sample_h264: Path, tmp
     (tmp_path / "upload.mp4").write_text(HOSTILE["ffconcat"].format("canary.mp4"))
     with av.open(str(tmp_path / "upload.mp4")) as container:
         assert container.streams.video[0].codec_context.width == 320
-
-
-def png(width: int, height: int) -> bytes:
-    """A one-colour PNG of that size: small as a file, large in memory."""
-    packer = zlib.compressobj(9)
-    rows = b"".join(packer.compress(bytes(1 + width * 4)) for _ in range(height)) + packer.flush()
-    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"IDAT", rows), (b"IEND", b""))
-    framed = (struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in parts)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(framed)
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

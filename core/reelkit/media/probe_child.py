@@ -51,11 +51,12 @@ def main(path: str, options: dict[str, str]) -> dict[str, Any]:
 
 def reason(error: Exception) -> str:
     """Say in words why libav gave up."""
-    if isinstance(error, av.error.DecoderNotFoundError | av.error.DemuxerNotFoundError):
+    # A format that is not on the whitelist, such as a picture, a subtitle, a playlist, is an "argument" that is wrong.
+    if isinstance(error, av.error.DecoderNotFoundError | av.error.DemuxerNotFoundError | av.error.ArgumentError):
         return "The file is in a format that this site does not read."
     if isinstance(error, av.error.MemoryError):
         return "The file asks for more memory than a video needs."
-    if isinstance(error, av.error.FFmpegError):
+    if isinstance(error, av.error.FFmpegError) and not isinstance(error, av.error.InvalidDataError):
         return f"The file is not a video, or it is damaged ({error.strerror})."
     return "The file is not a video, or it is damaged."
 
