@@ -19,7 +19,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     durable: bool = True
     """Wait until bytes are on the disk (fsync) before an upload is acknowledged, so that a power cut loses none."""
     direct: bool = True
-    """Write what is longer than 32 MiB past the page cache, where the file system can; slower on some network folders."""
+    """Write what is longer than 32 MiB past the page cache, if durable and the file system can; slower on some networks."""
     keep_free: int = 256 * 1024**2
     """Bytes of the disk that media never take, so that the database can still write."""
     forget_uploads_hours: float = 168.0

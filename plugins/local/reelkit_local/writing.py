@@ -12,7 +12,7 @@ from reelkit.interfaces.storage import StorageError
 
 from reelkit_local.direct import ALIGNMENT, DirectFile
 from reelkit_local.folders import Folders, os_errors
-from reelkit_local.threads import finish
+from reelkit_local.threads import finish, in_thread
 
 __all__ = ["FileWriter", "write_stream"]
 
@@ -59,7 +59,8 @@ class FileWriter:
         self.position = at
         self.pushed = at
         self.folders = folders
-        self._direct_from = at + CACHED if folders.direct else None
+        # Who does not wait for the disk is through sooner by leaving the bytes to the page cache.
+        self._direct_from = at + CACHED if folders.durable and folders.direct else None
         self._direct: DirectFile | None = None
 
     def write(self, batch: Sequence[bytes]) -> None:
@@ -93,8 +94,12 @@ class FileWriter:
         if self._direct is not None:
             with os_errors(self.key):
                 self._direct.finish()
-            self.position = self._direct.position
             self.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is left to free."""
+        return self._direct is None
 
     def close(self) -> None:
         """Free what writing took; the file stays open."""
@@ -164,4 +169,5 @@ async def write_stream(writer: FileWriter, body: AsyncIterable[bytes], threads: 
         _streams -= 1
         if writing is not None:
             await finish(writing)
-        writer.close()
+        if not writer.closed:
+            await in_thread(threads, writer.close)

@@ -38,7 +38,7 @@ def direct_here(folder: Path) -> bool:
         except OSError:
             return False
         try:
-            os.pwrite(way._direct, way._block, 0)
+            os.pwrite(way._direct, way._filling, 0)
         except OSError:
             return False
         finally:
@@ -67,10 +67,11 @@ async def test_what_comes_late_in_a_long_stream_is_not_kept_in_memory(storage: L
     await storage.put("film", stream(DATA))
     path = storage.local_path("film")
     assert is_cached(path, 0) and not is_cached(path, 8 * MIB)
-    kept = LocalStorage(tmp_path / "kept", direct=False)
-    await kept.put("film", stream(DATA))
-    assert is_cached(kept.local_path("film"), 8 * MIB)
-    await kept.close()
+    for name, settings in (("kept", {"direct": False}), ("hasty", {"durable": False})):
+        kept = LocalStorage(tmp_path / name, **settings)
+        await kept.put("film", stream(DATA))
+        assert is_cached(kept.local_path("film"), 8 * MIB)
+        await kept.close()
 
 
 async def test_parts_beside_one_another_meet_at_any_byte(storage: LocalStorage) -> None:
