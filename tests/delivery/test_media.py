@@ -171,6 +171,8 @@ def test_media_is_only_read(urls: dict[str, str]) -> None:
         answer = httpx.request(method, urls["manifest"])
         assert (answer.status_code, answer.json()["status"]) == (405, 405)
         assert answer.headers["allow"] == "GET, HEAD, OPTIONS"
+    asked = httpx.options(urls["manifest"])
+    assert (asked.status_code, asked.headers["allow"], asked.content) == (204, "GET, HEAD, OPTIONS", b"")
 
 
 def test_a_private_video_is_as_if_it_were_not_there(site: ServedSite, source: Path) -> None:

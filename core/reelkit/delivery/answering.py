@@ -21,6 +21,7 @@ __all__ = [
     "Answer",
     "CutOff",
     "answer",
+    "answer_allowed",
     "answer_elsewhere",
     "answer_empty",
     "answer_json",
@@ -159,6 +160,12 @@ async def _disconnected(receive: Receive) -> None:
 async def answer_empty(send: Send, status: int, cache: str) -> None:
     """Answer without a body."""
     await _start(send, status, [(b"cache-control", cache.encode()), (b"content-length", b"0")])
+    await _end(send)
+
+
+async def answer_allowed(send: Send, methods: str) -> None:
+    """Answer OPTIONS: which methods an address has."""
+    await _start(send, 204, [(b"allow", methods.encode())])
     await _end(send)
 
 

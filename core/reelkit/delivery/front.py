@@ -13,7 +13,7 @@ from reelkit.access.streams import Streams
 from reelkit.access.viewer import Viewer
 from reelkit.catalog.errors import DatabaseError
 from reelkit.catalog.playback import Playback
-from reelkit.delivery.answering import answer, answer_elsewhere, answer_empty, answer_json, answer_problem
+from reelkit.delivery.answering import answer, answer_allowed, answer_elsewhere, answer_empty, answer_json, answer_problem
 from reelkit.delivery.asgi import ROUTE, App, Receive, Scope, Send
 from reelkit.delivery.files import Files
 from reelkit.delivery.library import Library
@@ -31,10 +31,13 @@ __all__ = ["Front"]
 log = structlog.get_logger("reelkit.delivery")
 
 
+ALLOWED = "GET, HEAD, OPTIONS"
+
+
 class _OnlyRead(MethodNotAllowed):
     """Media is not changed at its addresses."""
 
-    headers: ClassVar = {"allow": "GET, HEAD, OPTIONS"}
+    headers: ClassVar = {"allow": ALLOWED}
 
 
 class Front:
@@ -67,6 +70,9 @@ class Front:
         place = self._places.at(scope["path"], scope["query_string"])
         scope[ROUTE] = place.template
         if scope["method"] not in ("GET", "HEAD"):
+            if scope["method"] == "OPTIONS":
+                await answer_allowed(send, ALLOWED)
+                return
             raise _OnlyRead
         try:
             view = await library.view(place.video_id)
