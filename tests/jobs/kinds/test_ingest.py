@@ -153,8 +153,8 @@ BAD: dict[str, tuple[Callable[[SampleMaker], bytes], str]] = {
     ),
     "lying sizes": (lambda _: b"\0\0\0\x10ftypisom\0\0\0\0" + b"\0\0\0\x20moov\xff\xff\xff\xfftrak" + bytes(99), "[Aa]"),
     "playlist": (lambda _: b"#EXTM3U\n#EXTINF:1,\n/etc/hostname\n#EXT-X-ENDLIST\n", "not a video"),
-    "ffconcat": (lambda _: b"ffconcat version 1.0\nfile '/etc/hostname'\n", "not a video"),
-    "a picture": (lambda _: b"\x89PNG\r\n\x1a\n" + bytes(500), "not a video"),
+    "ffconcat": (lambda _: b"ffconcat version 1.0\nfile '/etc/hostname'\n", "format that this site does not read"),
+    "a picture": (lambda _: b"\x89PNG\r\n\x1a\n" + bytes(500), "format that this site does not read"),
     "too long": (lambda sample: sample(duration=61, frame_rate="5", gop=5).read_bytes(), r"lasts 0:01:01.*accepts 0:01:00"),
     "too long to copy": (
         lambda sample: sample(duration=61, frame_rate="5", gop=5, container="mkv").read_bytes(),
