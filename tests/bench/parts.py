@@ -52,8 +52,8 @@ def send_part(instance: Instance, video: str, number: int, total: int, together:
 def run(folder: Path, cache: Path) -> Iterator[Row]:
     """Measure parts of 10 videos at once, eight times: memory is bound to connections, neither to bytes nor to time.
 
-    Most of it are the buffers that the server reads into, of 1 MiB a connection, and what it hands over of them: with 64 KiB
-    a hundred parts took 28 MiB where they took 118. What waits for the disk and for checksums is shared by all uploads.
+    Most of it are the buffers that the server reads into, of up to 4 MiB a connection, and what it hands over of them: with
+    64 KiB a hundred parts took 28 MiB, with 1 MiB 118. What waits for the disk and for checksums is shared by all uploads.
     """
     limits = "[tiers.standard]\nlimit = 1000000\nwindow = 60\nstreaming = true\n"
     idle = 0

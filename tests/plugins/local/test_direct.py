@@ -38,7 +38,7 @@ def direct_here(folder: Path) -> bool:
         except OSError:
             return False
         try:
-            os.pwrite(way._direct, way._filling, 0)
+            os.pwrite(way._direct, way._block, 0)
         except OSError:
             return False
         finally:
