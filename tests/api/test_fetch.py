@@ -126,7 +126,9 @@ def create(site: ServedSite, source: str, **fields: Any) -> str:
 
 
 def ended(status: dict[str, Any]) -> bool:
-    return bool(status["encoding"]["playable"]) or "error" in status.get("ingest", {})
+    ingest = status.get("ingest", {})
+    # A status is put together of two reads, so it may be playable a moment before its source is told as ingested.
+    return (bool(status["encoding"]["playable"]) and ingest.get("status") == "ingested") or "error" in ingest
 
 
 def test_a_film_on_the_web_becomes_a_video(fetching: ServedSite, web: Web, sample_h264: Path) -> None:

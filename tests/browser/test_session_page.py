@@ -142,7 +142,8 @@ async def test_a_page_of_others_lists_embeds_and_plays_as_documented(
     await page.page.goto(theirs(SHOWN))
     await page.until("document.querySelector('iframe').src")
     [frame] = page.page.frames[1:]
-    assert frame.url.startswith(f"{instance.url}/embed/vod/{video}?")
+    # The address is there before the page behind it.
+    await frame.wait_for_url(lambda url: url.startswith(f"{instance.url}/embed/vod/{video}?"))
     await frame.locator(".rk-big").click()
     embedded = Viewer(page.page)
     embedded.frame = frame
