@@ -32,7 +32,7 @@ from tests.bench.samples import looped
 __all__ = ["run"]
 
 GIB = 1024**3
-TURNS = 3
+TURNS = 5
 
 BODY_TO_FILE = """
   client_max_body_size 0;
