@@ -79,10 +79,10 @@ class FileWriter:
         for chunk in batch:
             left = memoryview(chunk)
             while left:
-                if self._goes_direct():
-                    assert self._direct is not None
-                    self._direct.write(left)
-                    self.position = self._direct.position
+                direct = self._past_the_cache()
+                if direct is not None:
+                    direct.write(left)
+                    self.position = direct.position
                     break
                 written = os.pwrite(self.descriptor, left[: self._piece()], self.position)
                 self.position += written
@@ -108,24 +108,23 @@ class FileWriter:
             self._direct = None
 
     def _piece(self) -> int:
-        """Return how many bytes to write at once: up to a place where the direct way can begin."""
-        if self._direct_from is not None and self.position >= self._direct_from:
-            return min(PIECE, ALIGNMENT - self.position % ALIGNMENT)
+        """Return how many bytes to write at once: few only to get to a place where the direct way can begin."""
+        beyond = self.position % ALIGNMENT
+        if beyond and self._direct_from is not None and self.position >= self._direct_from:
+            return ALIGNMENT - beyond
         return PIECE
 
-    def _goes_direct(self) -> bool:
-        """Tell whether to write past the page cache from here on; begins to, when it is time."""
-        if self._direct is not None:
-            return True
+    def _past_the_cache(self) -> DirectFile | None:
+        """Return the way past the page cache, once it is time for it; None to write as usual."""
         start = self._direct_from
-        if start is None or self.position < start or self.position % ALIGNMENT or _streams > DIRECT_STREAMS:
-            return False
-        try:
-            self._direct = DirectFile(self.descriptor, self.position)
-        except OSError:
-            self._direct_from = None
-            return False
-        return True
+        if self._direct is not None or start is None:
+            return self._direct
+        if self.position >= start and self.position % ALIGNMENT == 0 and _streams <= DIRECT_STREAMS:
+            try:
+                self._direct = DirectFile(self.descriptor, self.position)
+            except OSError:
+                self._direct_from = None
+        return self._direct
 
     def sync(self) -> None:
         """Return when the disk has everything, if durable. Raises StorageFull, StorageUnavailable."""

@@ -92,6 +92,23 @@ async def test_many_streams_at_once_stay_whole(storage: LocalStorage) -> None:
         assert await joined(storage.read(f"film-{number}")) == DATA[number:]
 
 
+async def test_what_may_not_go_past_the_cache_is_written_in_large_pieces(
+    storage: LocalStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces: list[int] = []
+    pwrite = os.pwrite
+
+    def seen(descriptor: int, data: memoryview, position: int) -> int:
+        pieces.append(len(data))
+        return pwrite(descriptor, data, position)
+
+    monkeypatch.setattr(os, "pwrite", seen)
+    monkeypatch.setattr(reelkit_local.writing, "DIRECT_STREAMS", 0)
+    await storage.put("film", stream(DATA, MIB))
+    assert sum(pieces) == len(DATA)
+    assert len(pieces) < 2 * len(DATA) / reelkit_local.writing.PIECE
+
+
 async def test_a_stream_that_breaks_leaves_no_descriptor_open(storage: LocalStorage, tmp_path: Path) -> None:
     before = len([*Path("/proc/self/fd").iterdir()])
     for _ in range(3):
