@@ -183,10 +183,7 @@ class Admission:
         grant, key = await self._session(video, viewer)
         token_key, token_principal = (None, None) if token is None else await self._token(video, viewer, token)
         opened = grant is not None or token_key is not None
-        if opened and not viewer.presents and viewer.token is None:
-            bearer, refused = None, None
-        else:
-            bearer, refused = await self._bearer(viewer, opened or self._open)
+        bearer, refused = await self._bearer(viewer, opened or self._open)
         if case.explains:
             case.passed("public", "The video is public." if video.public else "The video is private: it needs a token.")
             case.passed("playback", f"The site's playback is {self._settings.mode}.")

@@ -73,10 +73,6 @@ class Meter:
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush_soon())
 
-    def bounds(self, principal: Principal) -> bool:
-        """Tell whether somebody may be refused here."""
-        return self._tiers[principal.tier].monthly_bytes is not None
-
     async def check(self, principal: Principal) -> None:
         """Return when somebody may take more this month. Raises MonthlyBytesExceeded, DatabaseError."""
         limit = self._tiers[principal.tier].monthly_bytes

@@ -93,10 +93,6 @@ class Streams:
         self._clock = clock
         self._held: dict[tuple[str, str], float] = {}
 
-    def bounds(self, principal: Principal) -> bool:
-        """Tell whether somebody may be refused here."""
-        return self._tiers[principal.tier].concurrent_streams is not None
-
     async def hold(self, principal: Principal, viewer: str) -> None:
         """Let somebody watch on, or begin to. viewer: which one of those on the key; whatever is stable and short.
 

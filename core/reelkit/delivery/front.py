@@ -30,7 +30,6 @@ __all__ = ["Front"]
 
 log = structlog.get_logger("reelkit.delivery")
 
-
 ALLOWED = "GET, HEAD, OPTIONS"
 
 
@@ -130,10 +129,9 @@ class Front:
             await self._explain_count(viewer, principal)
             return send
         # A manifest or a token only leads there, by a session that names the viewer from then on.
-        if place.plays and admitted.token_key is None and self._streams.bounds(principal):
+        if place.plays and admitted.token_key is None:
             await self._streams.hold(principal, admitted.viewer or viewer.client)
-        if self._meter.bounds(principal):
-            await self._meter.check(principal)
+        await self._meter.check(principal)
         return metered(send, lambda count: self._meter.charge(principal, count))
 
     async def _explain_count(self, viewer: Viewer, principal: Principal) -> None:

@@ -15,7 +15,7 @@ from reelkit.delivery.files import Files
 from reelkit.delivery.segments import Piece, Segments
 from reelkit.problems import NotFound, UnrecognizedUrl
 
-__all__ = ["PLAYLIST_ROUTE", "SESSION_ROUTE", "SOURCE_ROUTE", "Place", "Places"]
+__all__ = ["PLAYLIST_ROUTE", "SOURCE_ROUTE", "Place", "Places"]
 
 _PATH = re.compile(r"/vod/(vi[0-9A-Za-z]{1,62})/(?:token/([^/]{1,64})/)?(.+)", re.ASCII)
 _PIECE = re.compile(
@@ -68,7 +68,7 @@ class Places:
         self._read = lru_cache(REMEMBERED)(self._place)
 
     def at(self, path: str, query: bytes) -> Place:
-        """Return what an address stands for. query: of it. Raises UnrecognizedUrl, NotFound for no video's."""
+        """Return what an address stands for. query: of it. Raises UnrecognizedUrl."""
         return self._read(path, b"dl=1" in query and b"dl=1" in query.split(b"&"))
 
     def _place(self, path: str, download: bool) -> Place:
