@@ -104,7 +104,7 @@ class Front:
                     if found is not None:
                         self._texts.keep(scope["path"], session, view, found)
                 if found is None:
-                    await _not_yet(send, view)
+                    await _not_yet(send)
                 else:
                     await answer(scope, receive, send, found)
             if view.lazy and place.route == PLAYLIST_ROUTE and not viewer.case.explains:
@@ -150,7 +150,7 @@ class Front:
         found = None if place.find is None else await place.find(view)
         if found is None and place.find is not None:
             # Nothing was given for it, so it stays good: the uploader asks for the manifest until there is one.
-            await _not_yet(send, view)
+            await _not_yet(send)
             return
         session = await self._admission.redeem(view.video, admitted, place.token or "", look=scope["method"] == "HEAD")
         rest = place.rest
@@ -171,7 +171,6 @@ async def _elsewhere(scope: Scope, send: Send, path: str, session: str) -> None:
     await answer_elsewhere(send, f"{path}?avh={session}{download}")
 
 
-async def _not_yet(send: Send, view: Playback) -> None:
+async def _not_yet(send: Send) -> None:
     """Answer for a manifest with nothing in it. No body: the official uploader takes any other answer for playable."""
-    failed = view.source is not None and view.source.status == "failed"
-    await answer_empty(send, 404 if failed else 202, "no-store")
+    await answer_empty(send, 202, "no-store")

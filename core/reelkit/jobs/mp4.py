@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -53,7 +54,7 @@ async def mp4(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -> Non
     if top is None:
         raise PermanentFailure("There is no rendition of which a file could be made.")
     folder = job.scratch / "made"
-    folder.mkdir()
+    await asyncio.to_thread(folder.mkdir)
     try:
         picture, *sounds = [await _near(runtime, job, one) for one in (top, *(one for one in made if one.kind == "audio"))]
         path = await runtime.transcoder.mux(MuxTask(picture, tuple(sounds), folder), job.progress)
@@ -75,5 +76,5 @@ async def mp4_failed(runtime: Runtime, payload: dict[str, Any], reason: str) -> 
 
 async def _near(runtime: Runtime, job: JobContext, rendition: Rendition) -> Path:
     folder = job.scratch / rendition.id
-    folder.mkdir()
+    await asyncio.to_thread(folder.mkdir)
     return await at_hand(runtime.storage, rendition.storage_key or "", folder)

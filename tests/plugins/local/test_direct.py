@@ -30,20 +30,17 @@ async def storage(tmp_path: Path) -> AsyncIterator[LocalStorage]:
     await storage.close()
 
 
-def direct_here(folder: Path) -> bool:
-    """Tell whether this file system lets files be written so."""
-    with (folder / "probe").open("wb") as file:
+@pytest.fixture
+def direct_disk(tmp_path: Path) -> Path:
+    """Return a folder whose file system lets files be written so."""
+    with (tmp_path / "probe").open("wb") as file:
         try:
             way = DirectFile(file.fileno(), 0)
-        except OSError:
-            return False
-        try:
             os.pwrite(way._direct, way._block, 0)
         except OSError:
-            return False
-        finally:
-            way.close()
-    return True
+            pytest.skip("this file system knows no direct writes")
+        way.close()
+    return tmp_path
 
 
 def is_cached(path: Path, at: int) -> bool:
@@ -61,14 +58,12 @@ async def test_chunks_of_any_length_are_stored_whole(storage: LocalStorage, chun
     assert await joined(storage.read("film")) == DATA
 
 
-async def test_what_comes_late_in_a_long_stream_is_not_kept_in_memory(storage: LocalStorage, tmp_path: Path) -> None:
-    if not direct_here(tmp_path):
-        pytest.skip("this file system knows no direct writes")
+async def test_what_comes_late_in_a_long_stream_is_not_kept_in_memory(storage: LocalStorage, direct_disk: Path) -> None:
     await storage.put("film", stream(DATA))
     path = storage.local_path("film")
     assert is_cached(path, 0) and not is_cached(path, 8 * MIB)
     for name, settings in (("kept", {"direct": False}), ("hasty", {"durable": False})):
-        kept = LocalStorage(tmp_path / name, **settings)
+        kept = LocalStorage(direct_disk / name, **settings)
         await kept.put("film", stream(DATA))
         assert is_cached(kept.local_path("film"), 8 * MIB)
         await kept.close()
@@ -128,13 +123,10 @@ async def test_a_disk_that_fills_up_is_said(small_disk: Path) -> None:
     await storage.close()
 
 
-def test_where_direct_writes_are_refused_plain_ones_follow(tmp_path: Path) -> None:
+def test_where_direct_writes_are_refused_plain_ones_follow(direct_disk: Path) -> None:
     # A place that is no multiple is refused by every disk in the way that a file system without such writes refuses all.
-    with (tmp_path / "file").open("w+b") as file:
-        try:
-            way = DirectFile(file.fileno(), 1)
-        except OSError:
-            pytest.skip("this file system knows no direct writes")
+    with (direct_disk / "file").open("w+b") as file:
+        way = DirectFile(file.fileno(), 1)
         way.write(memoryview(DATA[: BLOCK + 5]))
         way.finish()
         way.close()
