@@ -54,6 +54,7 @@ def test_captions_are_taken_and_read_back(site: ServedSite, video: str) -> None:
     [
         ("zh-hans-cn", "zh-Hans-CN", "中文（简体，中国）"),  # noqa: RUF001 - Chinese punctuation
         ("FR-ca", "fr-CA", "Français (Canada)"),
+        ("es-419", "es-419", "Español (Latinoamérica)"),
         ("pt-BR", "pt-BR", "Português (Brasil)"),
         ("ar", "ar", "العربية"),
     ],
@@ -61,6 +62,7 @@ def test_captions_are_taken_and_read_back(site: ServedSite, video: str) -> None:
 def test_languages_are_named_as_their_speakers_do(site: ServedSite, video: str, tag: str, written: str, name: str) -> None:
     caption = send(site, video, tag).json()
     assert (caption["srclang"], caption["languageName"]) == (written, name)
+    assert httpx.get(caption["src"]).status_code == 200
 
 
 @pytest.mark.parametrize("kind", ["captions", "chapters"])
@@ -68,7 +70,7 @@ def test_languages_are_named_as_their_speakers_do(site: ServedSite, video: str, 
     ("tag", "detail"),
     [
         ("fr_CA", "must contain only letters and dashes"),
-        ("es-419", "must contain only letters and dashes"),
+        ("fr-é", "must contain only letters and dashes"),
         ("%00", "must contain only letters and dashes"),
         ("x" * 300, "must contain only letters and dashes"),
         ("xx", "is not valid"),

@@ -30,7 +30,8 @@ __all__ = ["drop_text", "find_text", "keep_file", "list_texts", "read_language",
 MAX_BYTES = 10 << 20
 """Of one file of text: a day of dense captions is about 3 MB."""
 
-_LANGUAGE = re.compile(r"[A-Za-z-]{2,35}", re.ASCII)
+_LANGUAGE = re.compile(r"[A-Za-z0-9-]{2,35}", re.ASCII)
+"""Of regions some are three digits, as in es-419."""
 
 
 J = TypeVar("J", bound=msgspec.Struct)

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 
 __all__ = ["canonical", "language_name", "language_tag"]
 
-_TAG = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z]{2,12}){0,3}", re.ASCII)
+_TAG = re.compile(r"[A-Za-z]{2,3}(?:-(?:[A-Za-z]{2,12}|001|150|419)){0,3}", re.ASCII)
+"""The regions of three digits are those of CLDR: the world, Europe, Latin America."""
 _CODE = re.compile(r"[a-z]{2,3}", re.ASCII)
 _CHINESE = frozenset({"zh", "yue"})
+_KEPT_AS = {"no": "nb", "sh": "sr-Latn"}
+"""Macrolanguages with regions, which CLDR has under another name: `no-NO`, `sh-BA`."""
 
 
 def canonical(tag: str) -> str | None:
@@ -27,12 +30,17 @@ def canonical(tag: str) -> str | None:
 
 @lru_cache(2048)
 def language_name(tag: str) -> str:
-    """Return what speakers of a language call it, first letter upper: `Français (Canada)`; the tag if CLDR has no name."""
+    """Return what speakers of a language call it, first letter upper: `Français (Canada)`; the tag if CLDR has no name.
+
+    Script and region are named where the tag says them.
+    """
     locale = _locale(tag)
     name: str | None = None if locale is None else locale.language_name
     if locale is None or not name:
         return tag
-    details = [part for part in (locale.script_name, locale.territory_name) if part]
+    said = {len(part) for part in tag.split("-")[1:]}
+    script, territory = 4 in said and locale.script_name, not said.isdisjoint((2, 3)) and locale.territory_name
+    details = [part for part in (script, territory) if part]
     from babel import localedata
 
     # Babel would keep 0.15 MB for each language that was ever named.
@@ -63,7 +71,10 @@ def _locale(tag: str) -> Locale | None:
     """Return CLDR's locale of a tag, its likely script filled in where there are several."""
     from babel import Locale, UnknownLocaleError  # 2 MiB that a site without captions never needs
 
-    try:
-        return Locale.parse(tag, sep="-")
-    except (UnknownLocaleError, ValueError, TypeError):
-        return None
+    language, *others = tag.split("-")
+    for spelt in (tag, "-".join([_KEPT_AS.get(language, language), *others])):
+        try:
+            return Locale.parse(spelt, sep="-")
+        except (UnknownLocaleError, ValueError, TypeError):
+            continue
+    return None

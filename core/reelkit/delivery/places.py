@@ -21,8 +21,8 @@ _PATH = re.compile(r"/vod/(vi[0-9A-Za-z]{1,62})/(?:token/([^/]{1,64})/)?(.+)", r
 _PIECE = re.compile(
     r"hls/(re[0-9A-Za-z]{1,62})/([a-z]{1,2}\d{0,3})/(?:(playlist\.m3u8)|(init\.mp4)|(\d{1,7})\.m4s)", re.ASCII
 )
-_TEXT = re.compile(r"(caption|chapter)s/([A-Za-z-]{2,35})\.vtt", re.ASCII)
-_SUBTITLES = re.compile(r"hls/captions/([A-Za-z-]{2,35})\.m3u8", re.ASCII)
+_TEXT = re.compile(r"(caption|chapter)s/([A-Za-z0-9-]{2,35})\.vtt", re.ASCII)
+_SUBTITLES = re.compile(r"hls/captions/([A-Za-z0-9-]{2,35})\.m3u8", re.ASCII)
 _SHEET = re.compile(r"storyboard/([0-9A-Za-z._-]{1,128})", re.ASCII)
 
 Find = Callable[[Playback], Awaitable[Answer | None]]
