@@ -74,7 +74,7 @@ def test_any_json_is_events_within_bounds_or_refused(beat: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("agent", "expected"),
     [
-        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605 Version/18 Safari/605", "computer mac os/safari"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605 Version/18 Safari/605", "computer mac osx/safari"),
         ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537 Chrome/140 Safari/537 Edg/140", "computer windows/edge"),
         ("Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537 Chrome/140 Mobile Safari/537", "phone android/chrome"),
         ("Mozilla/5.0 (Linux; Android 15; SM-X910) AppleWebKit/537 Chrome/140 Safari/537", "tablet android/chrome"),

@@ -25,8 +25,8 @@ SYSTEMS: Final = (
     ("playstation", "playstation"),
     ("xbox", "xbox"),
     ("windows", "windows"),
-    ("mac os x", "mac os"),
-    ("macintosh", "mac os"),
+    ("mac os x", "mac osx"),
+    ("macintosh", "mac osx"),
     ("linux", "linux"),
 )
 BROWSERS: Final = (
