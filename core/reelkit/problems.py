@@ -45,6 +45,7 @@ __all__ = [
     "StorageFailing",
     "StorageIsFull",
     "SummaryAlreadyExists",
+    "SuspendedAccount",
     "TooManyRequests",
     "TooManyStreams",
     "Unauthorized",
@@ -264,6 +265,12 @@ class AccessDenied(Problem):
     """The credential is good and may not do this."""
 
     slug, status, title = "authorization-access-denied", 403, "Access denied"
+
+
+class SuspendedAccount(Problem):
+    """The credential is good, and the project that it belongs to is suspended."""
+
+    slug, status, title = "authorization-suspended-account", 403, "The account is suspended."
 
 
 class TooManyRequests(Problem):

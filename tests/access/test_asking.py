@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -23,6 +24,8 @@ async def authenticate(request: SignIn):
     match request.headers.get("x-staff"):
         case "ada":
             return Caller(id="ada", environment="sandbox", tier="tiny", scopes=("videos:*",))
+        case "tenant":
+            return Caller(id="tenant", project=request.headers["x-project"])
         case "odd":
             return Caller(id="odd", tier="no such tier")
         case "wrong":
@@ -96,6 +99,20 @@ def test_a_plugin_refuses_in_its_own_words(guarded: ServedSite) -> None:
     assert refused.json()["detail"].startswith("ke") and refused.json()["detail"].endswith(" DELETE")
     assert guarded.client.get("/videos/forbidden").status_code == 404
     assert "x-ratelimit-limit" in refused.headers
+
+
+def test_a_caller_of_a_suspended_project_is_refused_whoever_knows_them(guarded: ServedSite) -> None:
+    def asked() -> httpx.Response:
+        return httpx.get(f"{guarded.url}/videos", headers={"X-Staff": "tenant", "X-Project": project})
+
+    project = guarded.command("project", "create", "tenant").strip()
+    assert asked().status_code == 200
+    guarded.command("project", "suspend", "tenant")
+    end = time.monotonic() + 30
+    while (answer := asked()).status_code == 200:
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    assert (answer.status_code, answer.json()["title"]) == (403, "The account is suspended.")
 
 
 def test_a_false_is_no_yes(guarded: ServedSite) -> None:

@@ -19,6 +19,7 @@ from reelkit.access.streams import open_streams
 from reelkit.access.tokens import Claims, Tokens
 from reelkit.access.windows import LocalWindows
 from reelkit.catalog import keys as catalog_keys
+from reelkit.catalog import projects
 from reelkit.catalog.database import Database
 from reelkit.catalog.scope import Scope
 from reelkit.plugins import load_plugins
@@ -28,6 +29,7 @@ from reelkit.problems import (
     MissingAuthorizationHeader,
     MonthlyBytesExceeded,
     PluginFailed,
+    SuspendedAccount,
     TooManyRequests,
     TooManyStreams,
     Unauthorized,
@@ -123,6 +125,12 @@ async def test_a_ticket_of_another_project_or_of_no_tier_opens_nothing(gate: Gat
     assert (await gate.readmit(known)).caller.id == "plugin:ann"
     with pytest.raises(AccessDenied):
         await gate.readmit(known.replace("standard", "gone"))
+    shop = await projects.create("shop")
+    assert shop is not None
+    await projects.set_suspended(shop.id, True)
+    gate._state.key_ring.forget()
+    with pytest.raises(SuspendedAccount):
+        await gate.readmit(known.replace("default", shop.id))
 
 
 async def test_only_hooks_that_fail_closed_are_called_and_they_do(gate: Gate) -> None:

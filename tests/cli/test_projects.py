@@ -26,3 +26,15 @@ def test_a_name_is_taken_once(run: Any, site: Path) -> None:
     again = run("project", "create", "our shop", "--site", site)
     assert again.returncode == 1
     assert again.stderr.count("\n") == 1 and 'a project "our shop" already' in again.stderr
+
+
+def test_a_project_is_suspended_and_resumed(run: Any, site: Path) -> None:
+    run("project", "create", "our shop", "--site", site)
+    suspended = run("project", "suspend", "our shop", "--site", site)
+    assert suspended.returncode == 0 and '"our shop": suspended since 20' in suspended.stdout, suspended.stderr
+    listed = json.loads(run("project", "list", "--site", site, "--json").stdout)
+    assert {each["name"]: each["suspended_at"] is not None for each in listed} == {"our shop": True, "default": False}
+    assert "works" in run("project", "resume", "our shop", "--site", site).stdout
+    unknown = run("project", "suspend", "no shop", "--site", site)
+    assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
+    assert "This site has: our shop, default" in unknown.stderr

@@ -285,7 +285,7 @@ class Admission:
         if found is None and self._known_elsewhere and not enough:
             names = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in viewer.headers}
             request = SignIn(method=viewer.method, path=viewer.path, headers=names, client=viewer.client)
-            found = await ask_authenticate(self._plugins, self._site, request)
+            found = await ask_authenticate(self._plugins, self._site, self._keys.suspensions, request)
         return found, refused
 
     async def _of_key(self, scope: Scope, key_id: str) -> Principal | None:

@@ -8,6 +8,7 @@ import msgspec
 
 from reelkit.access.limits import Allowance, Kind
 from reelkit.access.principal import Principal
+from reelkit.access.suspension import Suspensions
 from reelkit.interfaces.access import Caller, Operation, RateDecision, SignIn
 from reelkit.plugins import Plugins
 from reelkit.site import Site
@@ -15,8 +16,11 @@ from reelkit.site import Site
 __all__ = ["ask_authenticate", "ask_authorize", "ask_rate_limit", "caller_of"]
 
 
-async def ask_authenticate(plugins: Plugins, site: Site, request: SignIn) -> Principal | None:
-    """Return whom the first plugin that knows the caller takes them for. Raises the Problem of a refusal, PluginFailed."""
+async def ask_authenticate(plugins: Plugins, site: Site, suspensions: Suspensions, request: SignIn) -> Principal | None:
+    """Return whom the first plugin that knows the caller takes them for.
+
+    Raises the Problem of a refusal, PluginFailed, SuspendedAccount, DatabaseError.
+    """
 
     def recognise(seen: SignIn, answer: Any) -> SignIn:
         if not isinstance(answer, Caller):
@@ -32,6 +36,7 @@ async def ask_authenticate(plugins: Plugins, site: Site, request: SignIn) -> Pri
     caller = (await plugins.ask_each("authenticate", "request", request, recognise)).caller
     if caller is None:
         return None
+    await suspensions.check(caller.project)
     return Principal(
         project=caller.project,
         environment=caller.environment,

@@ -22,6 +22,7 @@ from reelkit.access.credentials import Headers, credential_of
 from reelkit.access.principal import Principal
 from reelkit.access.remembered import Remembered
 from reelkit.access.scopes import PUBLIC, session_scopes, well_formed
+from reelkit.access.suspension import Suspensions
 from reelkit.access.tokens import Tokens
 from reelkit.catalog import keys, projects
 from reelkit.catalog.keys import ApiKey
@@ -134,6 +135,7 @@ class KeyRing:
     FLUSH_AFTER = 1.0
 
     def __init__(self, site: Site, clock: Callable[[], float] = time.monotonic, tokens: Tokens | None = None) -> None:
+        self.suspensions = Suspensions(clock)
         self._site = site
         self._clock = clock
         self._tokens = tokens
@@ -151,7 +153,8 @@ class KeyRing:
         They are tried in this order. A bearer is a key or an access token.
 
         Raises MissingAuthorizationHeader, InvalidAuthorizationHeaderValue, InvalidApiKey, InvalidAccessToken (the last
-        for Bearer), InvalidSessionToken, AccessDenied when the key's tier is gone from site.toml, DatabaseError.
+        for Bearer), InvalidSessionToken, AccessDenied when the key's tier is gone from site.toml, SuspendedAccount,
+        DatabaseError.
         """
         credential = credential_of(headers)
         if credential is None:
@@ -164,12 +167,12 @@ class KeyRing:
             if claims is None:
                 raise refused
             return self._principal(await self.usable(claims.scope, claims.key_id, refused))
-        key = self._check(await self.find(credential.secret), refused)
+        key = await self._check(await self.find(credential.secret), refused)
         self._note_use(key)
         return self._principal(key)
 
     async def _session(self, token: str) -> Principal:
-        """Return whom a session token stands for: its key, with less to do. Raises InvalidSessionToken, AccessDenied."""
+        """Return whom a session token stands for: its key, with less to do. Raises as `authenticate`."""
         claims = None if self._tokens is None else self._tokens.read("session", token)
         if claims is None or not claims.id:
             raise InvalidSessionToken
@@ -183,9 +186,9 @@ class KeyRing:
         return Principal(key.project, key.environment, key.tier, may, key.id, session_id, streaming)
 
     async def usable(self, scope: Scope, key_id: str, refused: type[Problem]) -> ApiKey:
-        """Return a key by its id, as somebody who has a token of it asks for it. Raises `refused`, AccessDenied."""
+        """Return a key by its id, as somebody who has a token of it asks for it. Raises as `_check`."""
         if self._public is not None and key_id == PUBLIC_ID and scope == self._public.scope:
-            return self._check(self._public, refused)
+            return await self._check(self._public, refused)
         name = f"id {key_id} {scope.environment} {scope.project}"
         key = self._known.get(name)
         if key is None:
@@ -193,12 +196,12 @@ class KeyRing:
             key = await keys.get(scope, key_id)
             if key is not None:
                 self._known.put(name, key, since)
-        key = self._check(key, refused)
+        key = await self._check(key, refused)
         self._note_use(key)
         return key
 
-    def _check(self, key: ApiKey | None, refused: type[Problem]) -> ApiKey:
-        """Return a key that works now. Raises `refused`, AccessDenied."""
+    async def _check(self, key: ApiKey | None, refused: type[Problem]) -> ApiKey:
+        """Return a key that works now. Raises `refused`, AccessDenied, SuspendedAccount, DatabaseError."""
         if key is None:
             raise refused
         if key.revoked_at is not None:
@@ -207,6 +210,7 @@ class KeyRing:
             raise refused(detail="This key has expired.")
         if key.tier not in self._site.tiers:
             raise AccessDenied(detail=f"The tier of this key, {key.tier!r}, no longer exists on this site.")
+        await self.suspensions.check(key.project)
         return key
 
     async def find(self, secret: str) -> ApiKey | None:
@@ -233,6 +237,7 @@ class KeyRing:
         """Believe nothing any more, e.g. after a revocation in this very process."""
         self._known.clear()
         self._unknown.clear()
+        self.suspensions.forget()
 
     async def close(self) -> None:
         """Write down what keys were used last."""

@@ -19,7 +19,7 @@ from reelkit.access.principal import Principal
 from reelkit.access.tokens import LIFETIME, Claims, Tokens
 from reelkit.catalog import refresh_tokens
 from reelkit.catalog.scope import Scope
-from reelkit.problems import InvalidApiKey, InvalidCredentials, Unauthorized
+from reelkit.problems import InvalidApiKey, InvalidCredentials, Problem, Unauthorized
 
 __all__ = ["REFRESH_DAYS", "SignedIn", "refresh", "sign_in"]
 
@@ -39,7 +39,10 @@ class SignedIn(msgspec.Struct, frozen=True):
 async def sign_in(
     keys: KeyRing, tokens: Tokens, api_key: str, admit: Callable[[Principal], Awaitable[None]] | None = None
 ) -> SignedIn:
-    """Return tokens for a key. admit: raises a Problem for who comes too often. Raises InvalidCredentials, AccessDenied."""
+    """Return tokens for a key. admit: raises a Problem for who comes too often.
+
+    Raises InvalidCredentials, AccessDenied, SuspendedAccount.
+    """
     try:
         principal = await keys.authenticate({"x-api-key": api_key})
     except Unauthorized as refused:
@@ -55,13 +58,17 @@ async def sign_in(
 
 
 async def refresh(keys: KeyRing, tokens: Tokens, refresh_token: str) -> SignedIn:
-    """Return new tokens for a refresh token, which is used up by it. Raises InvalidCredentials, AccessDenied."""
+    """Return new tokens for a refresh token, which is used up by it.
+
+    Raises InvalidCredentials; AccessDenied and SuspendedAccount, which leave the token good.
+    """
     shape = _SHAPE.fullmatch(refresh_token)
     if shape is None:
         raise InvalidCredentials(name="")
     family = shape[1]
     secret = f"rk_refresh_{family}{_random(32)}"
-    found = await refresh_tokens.renew(family, digest=digest_of(refresh_token), new=digest_of(secret), expires_at=_end())
+    given, new, end = digest_of(refresh_token), digest_of(secret), _end()
+    found = await refresh_tokens.renew(family, digest=given, new=new, expires_at=end)
     if found is None:
         await refresh_tokens.revoke(family)
         raise InvalidCredentials(name="", detail="This refresh token was used, revoked, or has expired.")
@@ -70,6 +77,10 @@ async def refresh(keys: KeyRing, tokens: Tokens, refresh_token: str) -> SignedIn
     except Unauthorized as refused:
         await refresh_tokens.revoke(family)
         raise InvalidCredentials(name="", detail=refused.detail) from None
+    except Problem:
+        # A refusal that can be taken back: the client has only the old token to come with then.
+        await refresh_tokens.renew(family, digest=new, new=given, expires_at=end)
+        raise
     return _signed_in(tokens, found.key_id, found.scope, secret)
 
 

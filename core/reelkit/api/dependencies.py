@@ -40,7 +40,7 @@ async def admitted(scope: HTTPScope, state: State, needs: str | None = None) -> 
     try:
         found = await keys.authenticate(scope["headers"])
     except Unauthorized:
-        known = await _known_elsewhere(scope, state.runtime) if plugins.implements("authenticate") else None
+        known = await _known_elsewhere(scope, state.runtime, keys) if plugins.implements("authenticate") else None
         if known is None:
             raise
         found = known
@@ -59,12 +59,12 @@ def runtime() -> Runtime:
     return found
 
 
-async def _known_elsewhere(scope: HTTPScope, runtime: Runtime) -> Principal | None:
-    """Return whom a plugin knows. Raises the Problem of a refusal, PluginFailed."""
+async def _known_elsewhere(scope: HTTPScope, runtime: Runtime, keys: KeyRing) -> Principal | None:
+    """Return whom a plugin knows. Raises as `ask_authenticate`."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     client = scope["client"][0] if scope["client"] else ""
     request = SignIn(method=scope["method"], path=scope["path"], headers=headers, client=client)
-    return await ask_authenticate(runtime.plugins, runtime.site, request)
+    return await ask_authenticate(runtime.plugins, runtime.site, keys.suspensions, request)
 
 
 def _refusal(principal: Principal, needs: str) -> str:

@@ -67,7 +67,9 @@ class Gate:
         return self._visitor(await admitted(scope, self._state, needs))
 
     async def readmit(self, ticket: str) -> Visitor:
-        """Return who a ticket names if their key still works; nothing is counted. Raises Unauthorized, AccessDenied.
+        """Return who a ticket names if their key still works; nothing is counted.
+
+        Raises Unauthorized, AccessDenied, SuspendedAccount, DatabaseError.
 
         A ticket proves nothing: only one that the plugin has signed itself, for some minutes, may be brought here.
         """
@@ -76,12 +78,14 @@ class Gate:
         except msgspec.MsgspecError:
             raise InvalidSessionToken from None
         site = self._runtime.site
+        keys: KeyRing = self._state.key_ring
         if not named.id.startswith("plugin:"):
-            keys: KeyRing = self._state.key_ring
             key = await keys.usable(Scope(named.project, named.environment), named.id, InvalidSessionToken)
             named = _Ticket(key.id, key.environment, key.project, key.tier, named.session)
-        elif named.tier not in site.tiers:
-            raise AccessDenied
+        else:
+            if named.tier not in site.tiers:
+                raise AccessDenied
+            await keys.suspensions.check(named.project)
         return self._visitor(
             Principal(
                 named.project,

@@ -61,9 +61,10 @@ async def upload_with_token(request: Request[Any, Any, Any], state: State, runti
 async def counted_token(scope: Any, state: State, given: str | None) -> UploadToken:
     """Return a valid upload token and count the request for it and its address: no key that has limits is known here.
 
-    Raises MissingUploadToken, InvalidUploadToken, TooManyRequests, NotReady.
+    Raises MissingUploadToken, InvalidUploadToken, SuspendedAccount, TooManyRequests, NotReady.
     """
     token = await valid_token(given)
+    await state.key_ring.suspensions.check(token.project)
     name, most = f"upload:{token.token}:{client_block(scope)}", state.runtime.site.limits.token_uploads_per_minute
     await throttle(state.rate_limits, scope, ANONYMOUS, name, most, 60, tell=True)
     return token

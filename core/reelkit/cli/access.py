@@ -13,8 +13,9 @@ from reelkit.catalog import access_requests, projects
 from reelkit.catalog.scope import Scope
 from reelkit.cli.database import opened
 from reelkit.cli.failure import CommandFailed
-from reelkit.cli.keys import EnvironmentOption, ProjectOption, TierOption, owner_of
+from reelkit.cli.keys import EnvironmentOption, ProjectOption, TierOption
 from reelkit.cli.options import JsonOption, SiteOption, open_site, print_json, print_table
+from reelkit.cli.projects import owner_of
 
 __all__ = ["approve", "list_requests", "refuse"]
 

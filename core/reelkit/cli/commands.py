@@ -32,10 +32,12 @@ COMMANDS = {
 GROUPS = {
     "site": ("Make sites.", {"new": ("reelkit.cli.site:new", "Make a new site.")}),
     "project": (
-        "Make projects, which own videos and keys.",
+        "Make and suspend projects, which own videos and keys.",
         {
             "create": ("reelkit.cli.projects:create", "Make a project."),
             "list": ("reelkit.cli.projects:list_projects", "List projects."),
+            "suspend": ("reelkit.cli.projects:suspend", "Refuse everything that a project's keys and tokens ask for."),
+            "resume": ("reelkit.cli.projects:resume", "Let a suspended project act again."),
         },
     ),
     "keys": (

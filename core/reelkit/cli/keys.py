@@ -21,9 +21,10 @@ from reelkit.catalog.scope import Scope
 from reelkit.cli.database import opened
 from reelkit.cli.failure import CommandFailed
 from reelkit.cli.options import JsonOption, SiteOption, open_site, print_json, print_table
+from reelkit.cli.projects import owner_of
 from reelkit.site_check import did_you_mean
 
-__all__ = ["EnvironmentOption", "ProjectOption", "TierOption", "create", "list_keys", "owner_of", "revoke", "tier", "used"]
+__all__ = ["EnvironmentOption", "ProjectOption", "TierOption", "create", "list_keys", "revoke", "tier", "used"]
 
 Environment = Literal["production", "sandbox"]
 ENVIRONMENTS: tuple[Environment, ...] = ("production", "sandbox")
@@ -232,16 +233,6 @@ async def revoke(
         print_json(_line(ended))
     else:
         print(f'Key {ended.id} "{ended.name}" is revoked.')  # noqa: T201 - what a command is for
-
-
-async def owner_of(name: str) -> str:
-    """Return the id of a project. Raises CommandFailed."""
-    if name == projects.DEFAULT:
-        return (await projects.default()).id
-    if (found := await projects.named(name)) is None:
-        known = ", ".join(project.name for project in await projects.all_projects()) or projects.DEFAULT
-        raise CommandFailed(f'there is no project "{name}". This site has: {known}')
-    return found.id
 
 
 async def _found(project: str, id: str) -> tuple[Scope, str]:

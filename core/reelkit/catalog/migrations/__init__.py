@@ -23,6 +23,7 @@ from reelkit.catalog.migrations import (
     step_0013,
     step_0014,
     step_0015,
+    step_0016,
 )
 
 __all__ = ["STEPS", "Step"]
@@ -52,4 +53,5 @@ STEPS: tuple[Step, ...] = (
     Step(13, "bytes that keys took", step_0013.statements),
     Step(14, "untold events, wishes for captions", step_0014.statements),
     Step(15, "MP4 files of other sources", step_0015.statements),
+    Step(16, "suspended projects", step_0016.statements),
 )
