@@ -164,6 +164,7 @@ def test_what_is_spoken_is_told(site: ServedSite) -> None:
     extensions = set(told.headers["Tus-Extension"].split(","))
     assert extensions == {"creation", "creation-with-upload", "checksum", "expiration", "termination", "concatenation"}
     assert told.headers["Tus-Checksum-Algorithm"] == "sha1,sha256,md5"
+    assert httpx.options(f"{endpoint(site)}/upNone").headers["Tus-Version"] == "1.0.0"
     exposed = told.headers["access-control-expose-headers"]
     assert all(name in exposed for name in ("Upload-Offset", "Location", "Video-Id", "Tus-Resumable"))
 
@@ -173,7 +174,30 @@ def test_one_request_carries_it_all(site: ServedSite, film: Path) -> None:
     answer = create(site, len(content), headers=BYTES | metadata(filename="a.mp4"), content=content)
     assert (answer.status_code, answer.headers["Upload-Offset"]) == (201, str(len(content))), answer.text
     assert answer.json()["videoId"] == answer.headers["Video-Id"]
+    again = append(site, answer.headers["Location"], b"", len(content))
+    assert (again.status_code, again.headers["Upload-Offset"]) == (204, str(len(content)))
     whole(site, answer.headers["Video-Id"], content)
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status"),
+    [
+        (b"x" * 100, {"Upload-Checksum": "sha1 " + base64.b64encode(bytes(20)).decode()}, 460),
+        (b"x" * 100, {"Upload-Checksum": "crc32 AAAA"}, 400),
+        (b"x" * 101, {}, 413),
+        (b"x" * 100, {}, 400),
+        (b"x" * 100, {"Upload-Concat": "partial", "Upload-Checksum": "md5 AAAA"}, 460),
+    ],
+)
+def test_what_is_refused_with_its_creation_leaves_nothing(
+    site: ServedSite, content: bytes, headers: dict[str, str], status: int
+) -> None:
+    before = site.client.get("/videos").json()["pagination"]["itemsTotal"]
+    uploads = len(list((site.folder / "data" / "media" / "uploads").iterdir()))
+    answer = create(site, 100, headers=BYTES | headers, content=content)
+    assert (answer.status_code, answer.headers["Tus-Resumable"]) == (status, "1.0.0"), answer.text
+    assert site.client.get("/videos").json()["pagination"]["itemsTotal"] == before
+    assert len(list((site.folder / "data" / "media" / "uploads").iterdir())) == uploads
 
 
 def test_a_body_of_unknown_length_is_taken(site: ServedSite, film: Path) -> None:
@@ -230,6 +254,8 @@ def test_an_upload_tells_when_it_ends_and_can_be_given_up(site: ServedSite) -> N
     assert site.status(video)["ingest"]["receivedBytes"] == [{"from": 0, "to": 999, "total": 10 * MIB}]
     found = site.client.head(url, headers=TUS)
     assert (found.headers["Upload-Metadata"], found.headers["Cache-Control"]) == ("filename eC5tcDQ=", "no-store")
+    masked = site.client.post(url, headers=TUS | {"X-HTTP-Method-Override": "HEAD"})
+    assert (masked.status_code, masked.headers["Upload-Offset"]) == (200, "1000")
     over = site.client.post(url, headers=TUS | {"X-HTTP-Method-Override": "DELETE"})
     assert (over.status_code, site.client.head(url, headers=TUS).status_code) == (204, 404)
     assert site.client.get(f"/videos/{video}").status_code == 404
@@ -255,6 +281,7 @@ def test_an_upload_tells_when_it_ends_and_can_be_given_up(site: ServedSite) -> N
         ({"Upload-Concat": "both"}, 400, "Upload-Concat"),
         ({"Upload-Concat": "final;"}, 400, "Upload-Concat"),
         ({"Upload-Concat": "final;/uploads/tus/upNone"}, 400, "Upload-Concat"),
+        ({"Upload-Concat": "final;http://[x"}, 400, "Upload-Concat"),
         ({"Authorization": "Bearer rk_live_wrong"}, 401, None),
     ],
 )
@@ -262,14 +289,15 @@ def test_an_upload_that_cannot_be_begun(site: ServedSite, headers: dict[str, str
     before = site.client.get("/videos").json()["pagination"]["itemsTotal"]
     answer = create(site, 100, headers=headers)
     assert answer.status_code == status, answer.text
-    assert answer.json().get("name") == name
+    assert (answer.json().get("name"), answer.headers["Tus-Resumable"]) == (name, "1.0.0")
     assert site.client.get("/videos").json()["pagination"]["itemsTotal"] == before
 
 
 def test_bytes_that_cannot_be_taken(site: ServedSite) -> None:
     url = create(site, 10 * MIB).headers["Location"]
     assert append(site, url, b"x", 5).status_code == 409
-    assert append(site, url, b"x", 11 * MIB).status_code == 413
+    assert append(site, url, b"x", 11 * MIB).status_code == 409
+    assert site.client.get(url).headers["Tus-Resumable"] == "1.0.0"
     assert append(site, url, b"x" * (10 * MIB + 1), 0).status_code == 413
     assert append(site, url, b"x", 0, **{"Content-Type": "video/mp4"}).status_code == 415
     assert append(site, url, b"x", 0, **{"Tus-Resumable": "2"}).status_code == 412

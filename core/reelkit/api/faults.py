@@ -17,6 +17,7 @@ from litestar.exceptions import (
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.types import ExceptionHandlersMap
 
+from reelkit.api.tus_headers import VERSION
 from reelkit.catalog.errors import DatabaseError, DatabaseFull
 from reelkit.interfaces.storage import StorageError
 from reelkit.problems import (
@@ -69,6 +70,9 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     if problem.status >= 500:
         log.error("request failed", path=request.scope["path"], exc_info=error)
     headers = dict(problem.headers)
+    if request.scope["path"].startswith("/uploads/tus"):
+        # tus wants it in every answer, those included that another layer gives.
+        headers |= {name.lower(): value for name, value in VERSION.items()}
     if isinstance(error, HTTPException) and error.headers:
         headers |= {name.lower(): value for name, value in error.headers.items()}
     if "allow" in headers:

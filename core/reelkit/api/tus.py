@@ -7,6 +7,9 @@ token as `?token=`, which the address of the upload then carries on. Upload-Meta
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, quote
@@ -75,6 +78,12 @@ async def capabilities(runtime: NamedDependency[Runtime]) -> Response[None]:
     return Response(None, headers=CAPABILITIES | {"Tus-Max-Size": str(runtime.site.limits.source_bytes)})
 
 
+@route(PATH + "/{upload_id:str}", http_method=["OPTIONS"], include_in_schema=False, status_code=204)
+async def capabilities_of_one(upload_id: FromPath[str], runtime: NamedDependency[Runtime]) -> Response[None]:  # noqa: ARG001 - the same for all
+    """Tell it of any upload too, where some clients ask."""
+    return await capabilities.fn(runtime)  # type: ignore[no-any-return]  # Litestar types fn as any
+
+
 @post(PATH, status_code=201, request_max_body_size=None, operation_id="POST_uploads-tus")
 async def create_upload(request: AnyRequest, state: State, runtime: NamedDependency[Runtime]) -> Response[VideoJson | None]:
     """Begin an upload: of a new video, of the one that the metadata names, or of a part to be concatenated."""
@@ -93,12 +102,9 @@ async def create_upload(request: AnyRequest, state: State, runtime: NamedDepende
     with_bytes = (declared_length(request.headers) or 0) > 0 or "transfer-encoding" in request.headers
     if with_bytes:
         takes_bytes(request.headers)
-    video = None
-    if concat:
-        upload = await _begin_partial(runtime, who, total, metadata)
-    else:
-        video, upload = await _begin(runtime, who, given, total=total, metadata=metadata)
-    offset = await _append(request, runtime, upload, 0) if with_bytes else 0
+    beginning = _begun(runtime, who, given, total=total, metadata=metadata, concat=concat)
+    async with beginning as (video, upload):
+        offset = await _append_first(request, runtime, upload) if with_bytes else 0
     headers = {"Location": who.location(upload), "Upload-Offset": str(offset)}
     return _answer(runtime, who, upload, video, headers)
 
@@ -138,7 +144,7 @@ async def append(
     takes_bytes(request.headers)
     if upload.concat.startswith("final"):
         raise FinalUpload(name="id")
-    offset = await _append(request, runtime, upload, number(request.headers, "upload-offset", upload.total or 0))
+    offset = await _append(request, runtime, upload, number(request.headers, "upload-offset"))
     headers = VERSION | {"Upload-Offset": str(offset)}
     if upload.video_id is not None:
         headers["Video-Id"] = upload.video_id
@@ -175,10 +181,12 @@ async def overridden(
         return await append.fn(request, upload_id, state, runtime)  # type: ignore[no-any-return]  # Litestar types fn as any
     if method == "DELETE":
         return await terminate.fn(request, upload_id, state, runtime)  # type: ignore[no-any-return]  # as above
-    raise TusInvalid(name="X-HTTP-Method-Override", detail="Send PATCH, or this header with PATCH or DELETE.")
+    if method == "HEAD":
+        return await standing.fn(request, upload_id, state, runtime)  # type: ignore[no-any-return]  # as above
+    raise TusInvalid(name="X-HTTP-Method-Override", detail="Send PATCH, or this header with PATCH, HEAD or DELETE.")
 
 
-HANDLERS = (capabilities, create_upload, standing, append, terminate, overridden)
+HANDLERS = (capabilities, capabilities_of_one, create_upload, standing, append, terminate, overridden)
 
 
 async def _uploader(request: AnyRequest, state: State) -> Uploader:
@@ -199,10 +207,16 @@ async def _find(who: Uploader, upload_id: str) -> PartialUpload:
     return upload
 
 
-async def _begin(
+@asynccontextmanager
+async def _begun(
     runtime: Runtime, who: Uploader, given: dict[str, str], *, total: int, metadata: str, concat: str = ""
-) -> tuple[Video, PartialUpload]:
-    """Open an upload of a video, which is made if the metadata names none. Raises SourceAlreadyUploaded, NotFound."""
+) -> AsyncIterator[tuple[Video | None, PartialUpload]]:
+    """Open an upload of a video, which is made if the metadata names none and goes again if the block fails; of no video
+    if the upload is partial. Raises SourceAlreadyUploaded, NotFound.
+    """
+    if concat == "partial":
+        yield None, await _begin_partial(runtime, who, total, metadata)
+        return
     filename = safe_name(given.get("filename"))
 
     async def begin(video: Video) -> PartialUpload:
@@ -214,10 +228,11 @@ async def _begin(
     if video_id := given.get("videoId"):
         video = await find_video(who.scope, video_id)
         refuse_brought(video)
-        return video, await begin(video)
+        yield video, await begin(video)
+        return
     title = given.get("title") or given.get("name") or filename
     async with created_video(runtime, who.scope, NewVideoPayload(title=title)) as video:
-        return video, await begin(video)
+        yield video, await begin(video)
 
 
 async def _begin_partial(runtime: Runtime, who: Uploader, total: int, metadata: str) -> PartialUpload:
@@ -247,8 +262,8 @@ async def _create_final(
     total = sum(partial.total or 0 for partial in await partials_of(who.scope, concat))
     if total > runtime.site.limits.source_bytes:
         raise TusTooLarge(detail=f"This site takes files of at most {runtime.site.limits.source_bytes} bytes.")
-    video, upload = await _begin(runtime, who, given, total=total, metadata=metadata, concat=concat)
-    await concatenate_soon(runtime, upload)
+    async with _begun(runtime, who, given, total=total, metadata=metadata, concat=concat) as (video, upload):
+        await concatenate_soon(runtime, upload)
     return _answer(runtime, who, upload, video, {"Location": who.location(upload), "Upload-Length": str(total)})
 
 
@@ -260,6 +275,24 @@ async def _append(request: AnyRequest, runtime: Runtime, upload: PartialUpload, 
     if offset == upload.total:
         await join(runtime, upload)
     return offset
+
+
+async def _append_first(request: AnyRequest, runtime: Runtime, upload: PartialUpload) -> int:
+    """Append the bytes that came with the creation; if they fail, nobody was told of the upload, and it goes again."""
+    try:
+        return await _append(request, runtime, upload, 0)
+    except BaseException:
+        await asyncio.shield(_take_back(runtime, upload))
+        raise
+
+
+async def _take_back(runtime: Runtime, upload: PartialUpload) -> None:
+    now = await parts.get(upload.scope, upload.id)
+    if now is None or now.joined:
+        return
+    if now.source_id is not None:
+        await sources.remove(now.scope, now.source_id)
+    await forget(runtime, now)
 
 
 def _expires(runtime: Runtime, upload: PartialUpload) -> str:

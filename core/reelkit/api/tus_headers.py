@@ -49,12 +49,12 @@ def check_version(headers: Mapping[str, str]) -> None:
         raise UnknownVersion(name="Tus-Resumable", detail="Send `Tus-Resumable: 1.0.0`.")
 
 
-def number(headers: Mapping[str, str], name: str, most: int) -> int:
-    """Return a count of bytes that a header must have. Raises TusInvalid, TusTooLarge."""
+def number(headers: Mapping[str, str], name: str, most: int | None = None) -> int:
+    """Return a count of bytes that a header must have. most: bytes of a file. Raises TusInvalid, TusTooLarge."""
     given = headers.get(name, "")
     if not (given.isascii() and given.isdigit() and len(given) <= 18):
         raise TusInvalid(name=name, detail="This header must be a whole number." if given else "This header is required.")
-    if int(given) > most:
+    if most is not None and int(given) > most:
         raise TusTooLarge(name=name, detail=f"This site takes files of at most {most} bytes.", range=(0, most))
     return int(given)
 
@@ -95,7 +95,10 @@ def announced_checksum(header: str | None) -> tuple[str, bytes] | None:
 def ids_of(concat: str) -> list[str]:
     """Return the uploads that `final;URL URL` names, by their ids. Raises TusInvalid."""
     kind, _, urls = concat.partition(";")
-    found = [urlsplit(url).path.rstrip("/").rpartition("/")[2] for url in urls.split()]
+    try:
+        found = [urlsplit(url).path.rstrip("/").rpartition("/")[2] for url in urls.split()]
+    except ValueError:
+        found = []
     if kind != "final" or not found or not all(found) or len(found) > 1000:
         raise TusInvalid(name="Upload-Concat", detail="Send `partial`, or `final;` and the addresses of partial uploads.")
     return found

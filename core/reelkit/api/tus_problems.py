@@ -21,7 +21,7 @@ __all__ = [
 class TusProblem(Problem):
     """Any of them."""
 
-    headers = {"tus-resumable": "1.0.0", "tus-version": "1.0.0", "cache-control": "no-store"}
+    headers = {"tus-version": "1.0.0", "cache-control": "no-store"}
 
 
 class UnknownVersion(TusProblem):

@@ -48,12 +48,15 @@ async def append_bytes(
     stands = await tus.take_over(upload.scope, upload.id, holder, offset)
     if stands is None:
         raise UploadGone(name="id")
-    if offset_of(stands) != offset or stands.upload.joined:
-        here = stands.upload.total if stands.upload.joined else offset_of(stands)
+    joined = stands.upload.joined
+    here = upload.total if joined else offset_of(stands)
+    if here != offset:
         raise OffsetMismatch(name="Upload-Offset", detail=f"{here} bytes are here.")
     room = (upload.total or 0) - offset
     if length is not None and length > room:
         raise TusTooLarge(name="Content-Length", detail=f"Only {room} bytes are missing.")
+    if joined:
+        return offset
     appending = _Appending(runtime, stands.upload, holder, stands.size, checksum)
     try:
         async with kept_alive(lambda: parts.hold(upload.scope, upload.id, holder)) as alive:
