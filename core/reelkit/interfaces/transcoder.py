@@ -131,16 +131,18 @@ class CutTask(msgspec.Struct, frozen=True):
 
 
 class MuxTask(msgspec.Struct, frozen=True):
-    """A rendition and its sounds, as they were made by `run`: each a fragmented MP4. folder: the only place to write to."""
+    """Renditions as they were made by `run`, each a fragmented MP4: a picture, if there is one, and its sounds.
 
-    picture: Path
-    sounds: tuple[Path, ...]
+    folder: the only place to write to.
+    """
+
+    tracks: tuple[Path, ...]
     folder: Path
 
 
 @runtime_checkable
 class Muxes(Protocol):
-    """Optional: puts a rendition and its sounds into one MP4 file, for people to download."""
+    """Optional: puts renditions into one MP4 file, a picture and its sounds, for people to download."""
 
     async def mux(self, task: MuxTask, progress: Callable[[float], None]) -> Path:
         """Write the file without encoding anything; it can be played while it is loaded. Raises TranscodeFailed."""

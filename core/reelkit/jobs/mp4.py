@@ -29,7 +29,7 @@ MP4_CONTAINERS = ("mov", "mp4")
 
 def is_made(runtime: Runtime, probe: Probe) -> bool:
     """Tell whether an MP4 file has to be made of a source, and can be."""
-    return probe.video is not None and probe.container not in MP4_CONTAINERS and isinstance(runtime.transcoder, Muxes)
+    return probe.container not in MP4_CONTAINERS and isinstance(runtime.transcoder, Muxes)
 
 
 async def have_mp4(runtime: Runtime, source: Source | None) -> None:
@@ -50,14 +50,17 @@ async def mp4(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -> Non
     if source is None or source.mp4_status != "waiting" or not isinstance(runtime.transcoder, Muxes):
         return
     made = [one for one in await work.renditions_of(source.id) if one.status == "encoded"]
-    top = next((one for one in made if one.kind == "encoded" and one.quality), None)
-    if top is None:
+    whole = [one for one in made if one.kind == "encoded"]
+    if not whole:
         raise PermanentFailure("There is no rendition of which a file could be made.")
+    # Of pictures one is enough, the highest; renditions without a quality are the tracks of sound alone.
+    quality = whole[0].quality
+    parts = [whole[0], *(one for one in made if one.kind == "audio")] if quality else whole
     folder = job.scratch / "made"
     await asyncio.to_thread(folder.mkdir)
     try:
-        picture, *sounds = [await _near(runtime, job, one) for one in (top, *(one for one in made if one.kind == "audio"))]
-        path = await runtime.transcoder.mux(MuxTask(picture, tuple(sounds), folder), job.progress)
+        tracks = tuple([await _near(runtime, job, one) for one in parts])
+        path = await runtime.transcoder.mux(MuxTask(tracks, folder), job.progress)
     except NotStored:
         raise PermanentFailure("The renditions are gone.") from None
     except TranscodeFailed as error:
@@ -65,8 +68,8 @@ async def mp4(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -> Non
     key = f"{source.prefix}mp4-{uuid4().hex[:8]}"
     stored = await store_file(runtime.storage, key, path)
     async with announcing(runtime) as happened:
-        if await work.publish_mp4(source.id, key, stored.size):
-            await happened(RenditionEncoded(**facts(source), encoding="mp4", quality=top.quality))
+        if await work.publish_mp4(source.id, key, stored.size) and quality:
+            await happened(RenditionEncoded(**facts(source), encoding="mp4", quality=quality))
 
 
 async def mp4_failed(runtime: Runtime, payload: dict[str, Any], reason: str) -> None:  # noqa: ARG001 - as all kinds

@@ -20,14 +20,13 @@ SECONDS = 3600
 async def mux(task: MuxTask, settings: Settings, progress: Callable[[float], None]) -> Path:
     """Write the file. Raises TranscodeFailed; Interrupted and OSError when trying again may work."""
     made = task.folder / "film.mp4"
-    files = (task.picture, *task.sounds)
-    inputs = [word for file in files for word in input_of(file, settings)]
-    streams = [word for number in range(len(files)) for word in ("-map", str(number))]
-    size = sum(await asyncio.gather(*(asyncio.to_thread(size_of, file) for file in files)))
+    inputs = [word for file in task.tracks for word in input_of(file, settings)]
+    streams = [word for number in range(len(task.tracks)) for word in ("-map", str(number))]
+    size = sum(await asyncio.gather(*(asyncio.to_thread(size_of, file) for file in task.tracks)))
     arguments = ["-progress", "pipe:1", "-stats_period", "0.25", *inputs, *streams, "-c", "copy"]
     arguments += ["-movflags", "+faststart", "-f", "mp4", str(made)]
     async with started(
-        arguments, settings, files, task.folder, SECONDS, largest=(64 << 20) + 2 * size, niceness=settings.niceness
+        arguments, settings, task.tracks, task.folder, SECONDS, largest=(64 << 20) + 2 * size, niceness=settings.niceness
     ) as process:
         await encode(process, SECONDS, settings.stall_seconds, progress)
     if not made.exists() or made.stat().st_size == 0:

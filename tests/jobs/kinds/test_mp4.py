@@ -78,6 +78,22 @@ async def test_a_file_is_made_of_the_highest_rendition_and_every_sound(
     assert [stored.key async for stored in runtime.storage.list("")] == before_keys
 
 
+@pytest.mark.parametrize("container", ["mp3", "ogg"])
+async def test_sound_alone_can_be_had_too(
+    runtime: Runtime, upload: Upload, ffmpeg: Callable[..., None], job: Begin, tmp_path: Path, container: str
+) -> None:
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=3", tmp_path / f"song.{container}")
+    source = await encoded(runtime, job, await upload(tmp_path / f"song.{container}"))
+    assert (source.mp4_status, await state(runtime, source)) == ("waiting", "queued")
+    await mp4(runtime, job("mp4", source), {"source_id": source.id})
+    made = await work.source(source.id)
+    assert made is not None and made.mp4_key is not None
+    assert isinstance(runtime.storage, LocalPaths)
+    with av.open(str(runtime.storage.local_path(made.mp4_key))) as song:
+        assert [(s.type, s.codec_context.name) for s in song.streams] == [("audio", "aac")]
+        assert (song.duration or 0) / 1e6 == pytest.approx(3, abs=0.1)
+
+
 async def test_no_file_is_made_before_somebody_may_have_it(
     runtime: Runtime, sample: Callable[..., Path], upload: Upload, job: Begin
 ) -> None:
