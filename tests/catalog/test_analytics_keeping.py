@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import msgspec
 import pytest
+from reelkit.api.analytics_beats import Sender, read_beat
 from reelkit.catalog import binding, videos
 from reelkit.catalog.analytics import counting, events, presence
 from reelkit.catalog.analytics.events import HOUR, Event, Profile
@@ -91,6 +93,17 @@ async def test_everything_of_a_batch_is_kept_or_nothing(database: Database, monk
     assert {await rows(database, table) for table in TABLES} == {0}
     await record(watching(NOW, Scope("a")))
     assert await plays(Scope("a")) == 1
+
+
+async def test_every_beat_that_is_taken_can_be_kept(database: Database) -> None:
+    """One that cannot be would take a batch with it, of everybody's."""
+    chance = Random(1)
+    for number, letters in enumerate((range(0x21, 0x7F), range(0x4E00, 0x9FFF))):
+        page = "https://x/" + "".join(chr(chance.choice(letters)) for _ in range(3000)).replace("#", "")
+        beat = {"sat": 1, "sid": "s", "pid": f"p{number}", "mid": "vione", "ref": page, "eve": [{"eat": 1, "typ": 2}]}
+        taken = read_beat(msgspec.json.encode(beat), Sender("203.0.113.7", "", ""), NOW, b"")
+        await record([msgspec.structs.replace(event, project="a") for event in taken])
+    assert await plays(Scope("a")) == 2
 
 
 async def test_every_query_names_a_project_and_an_environment(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

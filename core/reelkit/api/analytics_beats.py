@@ -22,6 +22,7 @@ OLDEST: Final = 600_000
 """Milliseconds that an event may have waited in its player; an older one is taken for one of this age."""
 LONGEST_ID: Final = 200
 LONGEST_REFERRER: Final = 2048
+"""Bytes, and so the contract's characters: browsers write an address in ASCII. Rows of PostgreSQL's indexes end at 2,704."""
 LONGEST_AGENT: Final = 512
 DAY: Final = 86_400_000
 ID: Final = (1 << 63) - 1
@@ -86,7 +87,7 @@ def read_beat(body: bytes, sender: Sender, now: int, key: bytes) -> list[Event]:
         return []
     referrer = beat.ref if isinstance(beat.ref, str) else sender.referrer
     device, system, browser = agent_of(sender.agent)
-    profile = Profile(sender.country, device, system, browser, clean(referrer.partition("#")[0])[:LONGEST_REFERRER])
+    profile = Profile(sender.country, device, system, browser, clean(referrer.partition("#")[0], LONGEST_REFERRER))
     common: dict[str, Any] = {
         "project": "",
         "environment": "production",
@@ -139,6 +140,6 @@ def number(value: Any, times: int = 1) -> int | None:
     return int(scaled) if math.isfinite(scaled) and abs(scaled) < 1e15 else None
 
 
-def clean(text: str) -> str:
-    """Return a text that every database keeps."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()
+def clean(text: str, most: int) -> str:
+    """Return a text that every database keeps, cut to so many bytes."""
+    return text.replace("\0", "").encode("utf-8", "replace")[:most].decode("utf-8", "ignore")
