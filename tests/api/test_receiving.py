@@ -90,6 +90,13 @@ async def test_a_bad_form_says_what_is_wrong(body: bytes, fault: type[Problem]) 
             await take(cut(body, 1, pieces), FORM)
 
 
+async def test_a_form_that_leads_to_no_file_is_not_kept_in_memory() -> None:
+    wire = Wire([b"x" * 65536] * 1000)
+    with pytest.raises(InvalidPayload, match="No file begins"):
+        await open_upload(wire, FORM, {}, 1 << 30)
+    assert len(wire.messages) > 900
+
+
 async def test_the_file_is_known_by_its_name_its_field_or_its_type() -> None:
     for given_part in (part("x", b"1", "a.mp4"), part("file", b"1"), part("x", b"1", kind="video/mp4")):
         assert (await take([given_part + b"--b--\r\n"], FORM))[1] == b"1"

@@ -237,6 +237,8 @@ class FormUpload:
                 for event in self._parser.parse(chunk):
                     yield event
                     del event
+                if not self._in_file and len(self._before) > FORM_OVERHEAD:
+                    raise InvalidPayload(detail=f"No file begins in the first {FORM_OVERHEAD} bytes of the form.")
         except MultipartError as error:
             raise _malformed(error) from error
         if not self._parser_done():
