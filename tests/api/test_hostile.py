@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from reelkit.testing.served import ServedSite, served_site
+from reelkit.testing.servers import PostgresServer
 
 from tests.api.pictures import png
 from tests.api.test_videos import problem
@@ -21,10 +22,16 @@ NOT_UTF8 = b'{"title": "\xff\xfe", "name": "\xff", "url": "\xff", "apiKey": "\xf
 Operations = list[tuple[str, str, dict[str, Any]]]
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
-    """A site that keeps deleted videos, so that there are discarded ones too."""
-    with served_site(tmp_path_factory.mktemp("home"), "[videos]\nrestore = true\n") as site:
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
+    """A site that keeps deleted videos, so that there are discarded ones too; each database refuses what the other takes."""
+    environment = {}
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        server.psql(f"CREATE DATABASE hostile TEMPLATE {request.getfixturevalue('migrated_postgres')}")
+        environment["REELKIT_DATABASE__URL"] = server.url("hostile")
+    settings = "[videos]\nrestore = true\n"
+    with served_site(tmp_path_factory.mktemp("home"), settings, environment=environment) as site:
         yield site
 
 
@@ -191,6 +198,13 @@ def test_bodies_that_are_no_json_object_are_refused_by_every_operation(
     assert tried >= 16
 
 
+@pytest.mark.parametrize("depth", [500, 700, 900])
+def test_values_as_deep_as_json_is_read_are_refused(home: ServedSite, depth: int) -> None:
+    for value in (b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth):
+        answer = home.client.post("/videos", content=b'{"title":' + value + b"}")
+        assert problem(answer, 400, "invalid-attribute")["name"] == "title"
+
+
 @pytest.mark.parametrize(
     ("given", "name"),
     [
@@ -231,6 +245,8 @@ def test_too_much_of_anything_is_refused_by_name(home: ServedSite, given: dict[s
         "%5B%5D=x",
         "title[=x",
         "sortBy=title&sortBy=createdAt",
+        # Each letter unfolds to 18.
+        "&".join(f"{name}=" + "%EF%B7%BA" * 1600 for name in ("title", "description", "value", "name")),
     ],
 )
 def test_odd_queries_are_answered_or_refused(home: ServedSite, query: str) -> None:
@@ -244,6 +260,19 @@ def test_odd_queries_are_answered_or_refused(home: ServedSite, query: str) -> No
 def test_odd_paths_lead_nowhere(home: ServedSite, method: str, path: str) -> None:
     answer = home.client.request(method, path, content=b"{}" if method == "PATCH" else None)
     assert answer.status_code in (400, 404, 405, 414), f"{method} {path[:50]}: {answer.status_code}"
+
+
+def test_ids_that_no_database_keeps_are_not_there(home: ServedSite, operations: Operations, mine: dict[str, str]) -> None:
+    tried = 0
+    for method, path, told in operations:
+        names = re.findall(r"\{(\w+)\}", path)
+        if not names or any(name not in mine for name in names):
+            continue
+        odd = re.sub(r"\{(\w+)\}", lambda found: mine[found[1]][:10] + "%00", path)
+        answer = home.client.request(method, odd, **request(told))
+        assert answer.status_code in (400, 404), f"{method} {odd}: {answer.status_code} {answer.text}"
+        tried += 1
+    assert tried >= 42
 
 
 def test_after_all_of_it_the_site_is_well(home: ServedSite) -> None:

@@ -84,6 +84,7 @@ def test_a_change_replaces_what_it_names_and_keeps_the_rest(site: ServedSite) ->
         ([{}], {f"restreams[0][{name}]": "blank" for name in ("name", "serverUrl", "streamKey")}),
         ([FORWARD, {**FORWARD, "streamKey": None}], {"restreams[1][streamKey]": "null"}),
         ([{**FORWARD, "name": " "}], {"restreams[0][name]": "blank"}),
+        ([{**FORWARD, "streamKey": "k" * 2001}], {"restreams[0][streamKey]": "An attribute is invalid."}),
         ([FORWARD] * 6, {"restreams": "This collection should contain 5 elements or less."}),
         *(
             (
@@ -127,11 +128,16 @@ def test_bad_restreams_are_told_by_name_in_the_words_of_the_contract(
         ({"name": "x", "restreams": ["all"]}, "invalid-attribute", "restreams[0]"),
         ({"name": "x", "restreams": [{**FORWARD, "streamKey": 1}]}, "invalid-attribute", "restreams[0][streamKey]"),
         ({"name": "\0"}, "invalid-attribute", "name"),
+        ({"name": "x" * 501}, "invalid-attribute", "name"),
+        ({"name": "\ufdfa" * 400}, "invalid-attribute", "name"),
     ],
 )
 def test_a_wrong_attribute_is_named(site: ServedSite, body: dict[str, Any], slug: str, name: str) -> None:
     told = site.client.post("/live-streams", json=body).json()
     assert (told["status"], told["type"].rpartition("/")[2], told["name"]) == (400, slug, name)
+    if body:
+        told = site.client.patch(f"/live-streams/{create(site.client)['liveStreamId']}", json=body).json()
+        assert (told["status"], told["name"]) == (400, name)
 
 
 def test_lists_filter_sort_and_page(site: ServedSite) -> None:

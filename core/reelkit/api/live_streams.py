@@ -21,6 +21,7 @@ from reelkit.api.queries import Query
 from reelkit.api.removal import remove_soon
 from reelkit.api.restreams import RestreamPayload, checked_restreams
 from reelkit.api.video_json import atom, iframe
+from reelkit.api.video_payloads import TITLE_LENGTH, too_long
 from reelkit.catalog import live_streams
 from reelkit.catalog.live_streams import (
     LiveStream,
@@ -153,6 +154,7 @@ async def create_live_stream(
     given = await change.propose(read_payload(await request.body(), NewLiveStreamPayload))
     if not given.name.strip():
         raise AttributeRequired(name="name")
+    check_name(given.name)
     await player_themes.check(principal.scope, given.player_id)
     new = NewLiveStream(
         name=given.name,
@@ -175,7 +177,7 @@ async def list_live_streams(
     page = requested_page(query)
     sort_by = query.one_of("sortBy", ("name", "createdAt", "updatedAt"), "createdAt")
     sort_order = query.one_of("sortOrder", ("asc", "desc"), "desc")
-    wanted = LiveStreamFilter(name=query.text("name"), stream_key=query.text("streamKey"))
+    wanted = LiveStreamFilter(name=query.search("name"), stream_key=query.text("streamKey"))
     query.check()
     found = await live_streams.page(
         principal.scope,
@@ -208,8 +210,10 @@ async def update_live_stream(
     before = live_stream_json(await find_live_stream(principal.scope, live_stream_id), runtime, principal)
     change = Changing(runtime, principal.scope, "live-stream", "update", id=live_stream_id, before=before)
     given = await change.propose(read_payload(await request.body(), UpdatedLiveStreamPayload))
-    if isinstance(given.name, str) and not given.name.strip():
-        raise InvalidAttribute(name="name", detail="A live stream needs a name.")
+    if isinstance(given.name, str):
+        if not given.name.strip():
+            raise InvalidAttribute(name="name", detail="A live stream needs a name.")
+        check_name(given.name)
     await player_themes.check(principal.scope, given.player_id)
     edit = LiveStreamEdit(
         name=given.name,
@@ -285,6 +289,12 @@ async def delete_live_thumbnail(
     return await _changed(
         change, await live_streams.set_thumbnail(principal.scope, live_stream_id, None), runtime, principal
     )
+
+
+def check_name(name: str) -> None:
+    """Raise InvalidAttribute for a name that is longer than the title of a video may be."""
+    if (fault := too_long("name", name, TITLE_LENGTH)) is not None:
+        raise fault
 
 
 async def _changed(change: Changing, stream: LiveStream | None, runtime: Runtime, principal: Principal) -> LiveStreamJson:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar, get_args
+from collections.abc import Iterator
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
 from reelkit.problems import AttributeRequired, InvalidAttribute, InvalidPayload, Problem, every
 
-__all__ = ["read_payload"]
+__all__ = ["Null", "read_payload"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -20,13 +21,21 @@ class NotAnArray(InvalidAttribute):
     title = "This attribute must be an array."
 
 
+class Null(InvalidAttribute):
+    """null where the contract has no such value. A merge patch removes by it (RFC 7396), and these cannot be without one."""
+
+    title = "This value should not be null."
+
+
 _PATH = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
+_MISSING = re.compile(r"^Object missing required field `(\w+)`")
 
 
 def read_payload(body: bytes, kind: type[T]) -> T:
     """Return the Struct that a JSON body holds; fields it does not know are ignored, as the official clients expect.
 
-    The content type is not looked at: browsers send JSON as text/plain to spare themselves a preflight.
+    The content type is not looked at: browsers send JSON as text/plain to spare themselves a preflight. null is as good as
+    absent where that leaves a default; in a change it would say that something was done which was not, so it is a fault.
     Raises InvalidPayload, or AttributeRequired and InvalidAttribute with all faults of the fields.
     """
     try:
@@ -39,12 +48,11 @@ def read_payload(body: bytes, kind: type[T]) -> T:
     faults: list[Problem] = []
     for field in msgspec.structs.fields(kind):
         name = field.encode_name
-        if name not in given or (given[name] is None and not _takes_null(field.type) and not field.required):
+        if given.get(name) is None and (name not in given or not _may_be(type(None), field.type)):
             if field.required:
                 faults.append(AttributeRequired(name=name))
-            continue
-        if given[name] is None and field.required and not _takes_null(field.type):
-            faults.append(AttributeRequired(name=name))
+            elif name in given and _may_be(msgspec.UnsetType, field.type):
+                faults.append(Null(name=name))
             continue
         fault = _control_character(given[name], name)
         if fault is not None:
@@ -53,31 +61,47 @@ def read_payload(body: bytes, kind: type[T]) -> T:
         try:
             found[field.name] = msgspec.convert(given[name], field.type)
         except msgspec.ValidationError as error:
-            faults.append(_invalid(name, str(error)))
+            faults.append(_invalid(name, str(error), field.type))
     if faults:
         raise every(faults)
     return kind(**found)
 
 
-def _takes_null(kind: Any) -> bool:
-    return kind is type(None) or type(None) in get_args(kind)
+def _may_be(value: type, kind: Any) -> bool:
+    return kind is value or value in get_args(kind)
 
 
-def _invalid(name: str, message: str) -> Problem:
+def _invalid(name: str, message: str, kind: Any) -> Problem:
     """Turn "Expected `str`, got `int` - at `$[0].key`" into a Problem named `tags[0][key]`."""
     path = _PATH.search(message)
-    inside = re.sub(r"\.(\w+)", r"[\1]", path[1]) if path else ""
-    kind = NotAnArray if message.startswith("Expected `array") else InvalidAttribute
-    return kind(name=name + inside, detail=_PATH.sub("", message) + ".")
+    name += re.sub(r"\.(\w+)", r"[\1]", path[1]) if path else ""
+    if missing := _MISSING.match(message):
+        return AttributeRequired(name=f"{name}[{missing[1]}]")
+    if message.startswith("Invalid enum value"):
+        return InvalidAttribute(name=name, detail=f"This must be one of {', '.join(_words(kind))}.")
+    problem = NotAnArray if message.startswith("Expected `array") else InvalidAttribute
+    return problem(name=name, detail=_PATH.sub("", message) + ".")
+
+
+def _words(kind: Any) -> Iterator[str]:
+    """Yield the words that a field of a few may hold."""
+    for part in get_args(kind):
+        if get_origin(kind) is Literal:
+            yield part
+        else:
+            yield from _words(part)
 
 
 def _control_character(value: Any, name: str) -> Problem | None:
-    """Find a NUL, which PostgreSQL cannot store and nobody means."""
-    if isinstance(value, str):
-        return InvalidAttribute(name=name, detail="The character U+0000 is not allowed.") if "\0" in value else None
-    inside: list[tuple[Any, str]] = []
-    if isinstance(value, list):
-        inside = [(item, f"{name}[{number}]") for number, item in enumerate(value)]
-    elif isinstance(value, dict):
-        inside = [(item, f"{name}[{key}]") for key, item in value.items()]
-    return next((fault for item, path in inside if (fault := _control_character(item, path))), None)
+    """Find a NUL, which PostgreSQL cannot store and nobody means. Not by recursion: lists may be 900 deep."""
+    left = [(value, name)]
+    while left:
+        value, path = left.pop()
+        if isinstance(value, str):
+            if "\0" in value:
+                return InvalidAttribute(name=path, detail="The character U+0000 is not allowed.")
+        elif isinstance(value, list):
+            left += [(item, f"{path}[{number}]") for number, item in enumerate(value)][::-1]
+        elif isinstance(value, dict):
+            left += [(item, f"{path}[{key}]") for key, item in value.items()][::-1]
+    return None

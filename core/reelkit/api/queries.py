@@ -10,6 +10,9 @@ from reelkit.problems import InvalidQueryParameter, OutOfRange, Problem, every
 
 __all__ = ["Query"]
 
+MOST_SEARCHED = 1000
+"""Characters. SQLite takes patterns of 50,000 bytes, and some letters unfold to 33."""
+
 
 class Query:
     """A query string, read with faults collected: read everything, then call `check`."""
@@ -26,6 +29,13 @@ class Query:
     def text(self, name: str) -> str | None:
         """Return a parameter, the last one if it comes twice; empty counts as absent."""
         return next((value for key, value in reversed(self.pairs) if key == name and value), None)
+
+    def search(self, name: str) -> str | None:
+        """Return a text that is looked for in others. Fault: longer than databases look for."""
+        given = self.text(name)
+        if given is not None and len(given) > MOST_SEARCHED:
+            self.faults.append(InvalidQueryParameter(name=name, detail=f"Search for at most {MOST_SEARCHED} characters."))
+        return given
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
         """Return an integer low <= n <= high. Faults: not a number, out of range."""

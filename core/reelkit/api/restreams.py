@@ -7,12 +7,15 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from reelkit.api.payloads import Null
 from reelkit.catalog.live_streams import Restream
 from reelkit.problems import InvalidAttribute, Problem, every
 
 __all__ = ["RestreamPayload", "checked_restreams"]
 
 MOST = 5
+LENGTH = 2000
+"""Characters of each field."""
 
 Unset = msgspec.UnsetType
 
@@ -29,12 +32,6 @@ class Blank(InvalidAttribute):
     """Missing or empty."""
 
     title = "This value should not be blank."
-
-
-class Null(InvalidAttribute):
-    """Given as null."""
-
-    title = "This value should not be null."
 
 
 class TooMany(InvalidAttribute):
@@ -75,6 +72,8 @@ def _faults(name: str, restream: RestreamPayload) -> Iterator[Problem]:
             yield Null(name=where)
         elif value is msgspec.UNSET or not value.strip():
             yield Blank(name=where)
+        elif len(value) > LENGTH:
+            yield InvalidAttribute(name=where, detail=f"This may have at most {LENGTH} characters.", range=(0, LENGTH))
         elif field.name == "server_url" and (fault := _url_fault(value)) is not None:
             yield fault(name=where)
 

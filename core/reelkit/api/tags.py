@@ -31,7 +31,7 @@ async def list_tags(request: Request[Any, Any, Any], principal: NamedDependency[
     page = requested_page(query)
     sort_by = query.one_of("sortBy", ("value", "videoCount"), "value")
     sort_order = query.one_of("sortOrder", ("asc", "desc"), "asc")
-    value = query.text("value")
+    value = query.search("value")
     query.check()
     found = await labels.tags(
         principal.scope,

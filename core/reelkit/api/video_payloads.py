@@ -14,12 +14,14 @@ from reelkit.problems import AttributeRequired, InvalidAttribute, Problem, every
 
 __all__ = [
     "LANGUAGES",
+    "TITLE_LENGTH",
     "Language",
     "NewVideoPayload",
     "SummaryAttribute",
     "VideoUpdatePayload",
     "check_creation",
     "check_update",
+    "too_long",
 ]
 
 Unset = msgspec.UnsetType
@@ -118,8 +120,8 @@ def _texts(title: str, description: str, tags: tuple[str, ...], metadata: tuple[
     faults: list[Problem] = []
     if not title.strip():
         faults.append(AttributeRequired(name="title"))
-    elif len(title) > TITLE_LENGTH or len(fold(title).encode(errors="replace")) > SORTED_BYTES:
-        faults.append(_long("title", TITLE_LENGTH, "characters"))
+    elif (fault := too_long("title", title, TITLE_LENGTH)) is not None:
+        faults.append(fault)
     if len(description) > DESCRIPTION_LENGTH:
         faults.append(_long("description", DESCRIPTION_LENGTH, "characters"))
     if len(tags) > TAGS:
@@ -128,8 +130,8 @@ def _texts(title: str, description: str, tags: tuple[str, ...], metadata: tuple[
         faults.append(_long("metadata", METADATA, "pairs"))
     # Of each list the first fault: ten thousand are no more use than one.
     for number, tag in enumerate(tags):
-        if len(tag) > TAG_LENGTH or len(fold(tag).encode(errors="replace")) > SORTED_BYTES:
-            faults.append(_long(f"tags[{number}]", TAG_LENGTH, "characters"))
+        if (fault := too_long(f"tags[{number}]", tag, TAG_LENGTH)) is not None:
+            faults.append(fault)
             break
     for number, pair in enumerate(metadata):
         if len(pair.key) > KEY_LENGTH:
@@ -139,6 +141,13 @@ def _texts(title: str, description: str, tags: tuple[str, ...], metadata: tuple[
             faults.append(_long(f"metadata[{number}][value]", VALUE_LENGTH, "characters"))
             break
     return faults
+
+
+def too_long(name: str, text: str, limit: int) -> Problem | None:
+    """Return the Problem of a text that has too many characters, or takes too much of an index that lists are sorted by."""
+    if len(text) > limit or len(fold(text).encode(errors="replace")) > SORTED_BYTES:
+        return _long(name, limit, "characters")
+    return None
 
 
 def _long(name: str, limit: int, what: str) -> Problem:

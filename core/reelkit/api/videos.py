@@ -61,8 +61,8 @@ async def list_of(
     sort_by = query.one_of("sortBy", ("title", "createdAt", "publishedAt", "updatedAt"), "createdAt")
     sort_order = query.one_of("sortOrder", ("asc", "desc"), "desc")
     wanted = VideoFilter(
-        title=query.text("title"),
-        description=query.text("description"),
+        title=query.search("title"),
+        description=query.search("description"),
         tags=query.array("tags"),
         metadata=tuple(Metadata(key, value) for key, value in query.mapping("metadata").items()),
         live_stream_id=query.text("liveStreamId"),

@@ -169,7 +169,7 @@ async def part(scope: Scope, upload_id: str, number: int) -> UploadPart | InTheW
 
 async def standing(scope: Scope, upload_id: str, *, lock: bool = False) -> Standing | None:
     """Tell how far an upload is; None when it is gone. lock: nobody changes it until the transaction ends."""
-    row = await scoped(UploadRow, scope).one(UploadRow.id == upload_id, lock=lock)
+    row = await scoped(UploadRow, scope).one(UploadRow.id == upload_id, lock=lock) if storable(upload_id) else None
     if row is None:
         return None
     alive = datetime.now(UTC) - CLAIM_DIES
