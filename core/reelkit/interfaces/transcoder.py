@@ -133,10 +133,11 @@ class CutTask(msgspec.Struct, frozen=True):
 class MuxTask(msgspec.Struct, frozen=True):
     """Renditions as they were made by `run`, each a fragmented MP4: a picture, if there is one, and its sounds.
 
-    folder: the only place to write to.
+    duration: seconds; folder: the only place to write to.
     """
 
     tracks: tuple[Path, ...]
+    duration: float
     folder: Path
 
 

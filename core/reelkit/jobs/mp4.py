@@ -47,7 +47,7 @@ async def have_mp4(runtime: Runtime, source: Source | None) -> None:
 async def mp4(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -> None:
     """Make the file of the source `source_id`. Raises PermanentFailure when there is nothing to make it of."""
     source = await work.source(payload["source_id"])
-    if source is None or source.mp4_status != "waiting" or not isinstance(runtime.transcoder, Muxes):
+    if source is None or source.probe is None or source.mp4_status != "waiting" or not isinstance(runtime.transcoder, Muxes):
         return
     made = [one for one in await work.renditions_of(source.id) if one.status == "encoded"]
     whole = [one for one in made if one.kind == "encoded"]
@@ -60,7 +60,7 @@ async def mp4(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -> Non
     await asyncio.to_thread(folder.mkdir)
     try:
         tracks = tuple([await _near(runtime, job, one) for one in parts])
-        path = await runtime.transcoder.mux(MuxTask(tracks, folder), job.progress)
+        path = await runtime.transcoder.mux(MuxTask(tracks, source.probe.duration, folder), job.progress)
     except NotStored:
         raise PermanentFailure("The renditions are gone.") from None
     except TranscodeFailed as error:

@@ -28,7 +28,7 @@ async def mux(task: MuxTask, settings: Settings, progress: Callable[[float], Non
     async with started(
         arguments, settings, task.tracks, task.folder, SECONDS, largest=(64 << 20) + 2 * size, niceness=settings.niceness
     ) as process:
-        await encode(process, SECONDS, settings.stall_seconds, progress)
+        await encode(process, task.duration, settings.stall_seconds, progress)
     if not made.exists() or made.stat().st_size == 0:
         raise TranscodeFailed("The renditions could not be put into one file.")
     progress(1.0)
