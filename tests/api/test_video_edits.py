@@ -43,6 +43,28 @@ def test_a_patch_changes_what_it_names_and_nothing_else(site: ServedSite) -> Non
     assert "mp4" not in detached["assets"] and detached["mp4Support"] is False
 
 
+NEVER_NULL = (
+    "title", "description", "public", "panoramic", "mp4Support", "tags", "metadata",
+    "transcript", "transcriptSummary", "transcriptSummaryAttributes",
+)  # fmt: skip
+
+
+def test_null_is_refused_where_it_would_change_nothing(site: ServedSite) -> None:
+    video = site.new_video("kept", tags=["a"])
+    theme = site.client.post("/players", json={"name": "n"}).json()["playerId"]
+    stream = site.client.post("/live-streams", json={"name": "n"}).json()["liveStreamId"]
+    for path, names in (
+        (f"/videos/{video}", NEVER_NULL),
+        (f"/players/{theme}", ("name", "text", "enableApi")),
+        (f"/live-streams/{stream}", ("name", "public", "restreams")),
+    ):
+        answer = site.client.patch(path, json={"playerId": None, **dict.fromkeys(names)})
+        assert faults(answer) == dict.fromkeys(names, "invalid-attribute")
+        assert answer.json()["title"] == "This value should not be null."
+    kept = site.client.get(f"/videos/{video}").json()
+    assert (kept["title"], kept["tags"]) == ("kept", ["a"])
+
+
 def test_a_changed_video_is_found_by_what_it_became(site: ServedSite) -> None:
     video = site.new_video("patched list", tags=["patched-old", "patched"], metadata=[{"key": "p", "value": "1"}])
     time.sleep(0.01)

@@ -97,10 +97,12 @@ def test_every_fault_is_told_by_name(site: ServedSite) -> None:
         "title": "attribute-required",
         "public": "invalid-attribute",
         "tags[1]": "invalid-attribute",
-        "metadata[0]": "invalid-attribute",
+        "metadata[0][value]": "attribute-required",
         "language": "invalid-attribute",
         "description": "invalid-attribute",
     }
+    details = {fault["name"]: fault.get("detail", "") for fault in found["problems"]}
+    assert details["language"].startswith("This must be one of ar, ca, ") and details["language"].endswith(", zh.")
 
 
 @pytest.mark.parametrize("name", ["tags", "metadata", "transcriptSummaryAttributes"])
