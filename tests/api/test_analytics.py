@@ -171,6 +171,19 @@ def test_a_time_series_covers_its_window(get: Get, media: str, interval: str, bu
     assert answer["context"]["interval"] == interval
 
 
+def test_what_is_to_come_weighs_in_no_average_and_has_buckets(get: Get, media: str) -> None:
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    asked = {"from": start.isoformat(), "filterBy[mediaId][]": media}
+    today = {"to": (start + timedelta(days=1)).isoformat(), "pageSize": 100}
+
+    so_far = get("metrics/ccv/average", **asked)["data"]
+    assert so_far > 0
+    assert get("metrics/ccv/average", **asked, to=today["to"])["data"] == pytest.approx(so_far, rel=0.1)
+    hours = get("timeseries/ccv-average", **asked, **today, interval="hour")["data"]
+    assert len(hours) in (24, 25)
+    assert hours[-1]["metricValue"] == 0
+
+
 def test_who_watches_now_is_live(site: ServedSite, get: Get) -> None:
     video = site.new_video("live")
     playback = str(uuid4())
@@ -222,6 +235,7 @@ def test_metrics_need_a_credential(site: ServedSite) -> None:
         ("metrics/play/count", {"from": "0001-01-01T00:00:00+14:00"}, "from", "This date must be at most"),
         ("metrics/play/count", {"from": "2020-01-01T00:00:00Z"}, "from", "This date must be at most 30 days ago."),
         ("metrics/play/count", {"from": "2999-01-01T00:00:00Z"}, "from", "This date must be before"),
+        ("timeseries/ccv-peak", {"to": "9999-12-31T23:59:59Z"}, "to", "This date must be at most 366 days ahead."),
         ("timeseries/play", {"interval": "minute"}, "interval", "This interval cannot be used with a timeframe over 60"),
         ("timeseries/play", {"interval": "week"}, "interval", "This must be one of"),
         ("buckets/play/browser", {"pageSize": "0"}, "pageSize", "This parameter is out of the allowed range"),

@@ -131,7 +131,7 @@ async def aggregated(
     query.check()
     if aggregation == "live":
         window = Window(now - LIVE, now)
-    values = await measured(scope, metric, aggregation, window, wanted, ALL, unique, seconds)
+    values = await measured(scope, metric, aggregation, window.until(now), wanted, ALL, unique, seconds)
     context = Context(
         named(metric, unique, seconds),
         aggregation if aggregation not in ("peak", "live") else None,
@@ -160,7 +160,8 @@ async def broken_down(
     if total:
         values = dict(await counting.total_plays(scope, wanted, MEDIA))
     else:
-        values = await measured(scope, *split(metric), window, wanted, DIMENSIONS[breakdown], unique, seconds)
+        by = DIMENSIONS[breakdown]
+        values = await measured(scope, *split(metric), window.until(now), wanted, by, unique, seconds)
     # A viewer whose country is not known is in none; one without a referrer came by himself.
     known = [(name, value) for name, value in values.items() if name or breakdown == "referrer"]
     # Equal values keep the order of names whichever way, so that pages do not overlap.
@@ -185,8 +186,8 @@ async def over_time(
     if metric not in TAKEN_APART:
         raise UnrecognizedUrl
     query = AnalyticsQuery(request.scope["query_string"], (*SORTED, "interval"))
-    scope = principal.scope
-    window, wanted = query.window(scope, present()), query.filter()
+    scope, now = principal.scope, present()
+    window, wanted = query.window(scope, now), query.filter()
     unique, seconds = query.unique(metric), query.view_seconds(metric)
     interval = query.interval(window)
     by_value = query.one_of("sortBy", ("emittedAt", "metricValue")) == "metricValue"
@@ -194,7 +195,7 @@ async def over_time(
     page = query.page()
     query.check()
     ms = INTERVALS[interval]
-    values = await measured(scope, *split(metric), window, wanted, Every(ms), unique, seconds)
+    values = await measured(scope, *split(metric), window.until(now), wanted, Every(ms), unique, seconds)
     buckets = [(number, values.get(number, 0)) for number in range(window.start // ms, -(-window.stop // ms))]
     buckets.sort(key=lambda pair: pair[0], reverse=order == "desc" and not by_value)
     if by_value:

@@ -21,6 +21,7 @@ __all__ = ["INTERVALS", "AnalyticsQuery", "iso"]
 INTERVALS: Final = {"minute": MINUTE, "hour": HOUR, "day": DAY}
 MINUTES_AT_MOST: Final = 60
 HOURLY_UP_TO: Final = 2 * DAY
+DAYS_AHEAD: Final = 366
 MOST_VALUES: Final = 100
 """Values of one filter."""
 LONGEST_VALUE: Final = 2048
@@ -91,7 +92,8 @@ class AnalyticsQuery:
     def window(self, scope: Scope, now: int) -> Window:
         """Return the window: the day before `to` unless told otherwise. now: ms since 1970.
 
-        Faults: no date, an end before the start, a start before what is kept. In a sandbox an older start is moved.
+        Faults: no date, an end before the start or too far ahead, a start before what is kept. In a sandbox an older start
+        is moved.
         """
         stop = self._moment("to", now)
         start = self._moment("from", stop - DAY)
@@ -101,6 +103,8 @@ class AnalyticsQuery:
             self.fault("from", "This date must be before the date of the parameter to.")
         elif start < now - KEPT["production"] - SLACK:
             self.fault("from", "This date must be at most 30 days ago.")
+        elif stop > now + DAYS_AHEAD * DAY:
+            self.fault("to", f"This date must be at most {DAYS_AHEAD} days ahead.")
         return Window(max(start, now - KEPT[scope.environment] - SLACK), max(start, stop))
 
     def interval(self, window: Window) -> str:

@@ -23,6 +23,10 @@ class Window(msgspec.Struct, frozen=True):
     start: int
     stop: int
 
+    def until(self, now: int) -> Window:
+        """Return what of it is over: nobody has watched the rest, so it weighs in no average and needs no memory."""
+        return Window(self.start, max(self.start, min(self.stop, now)))
+
     def whole_hours(self) -> tuple[int, int]:
         """Return first and stop of the hours that lie inside as a whole; equal when there are none."""
         first = -(-self.start // HOUR)
