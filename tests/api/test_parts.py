@@ -156,6 +156,10 @@ def test_parts_in_object_storage(tmp_path: Path, s3_bucket: S3Bucket, film: byte
         for content_range, data in pieces[:2]:
             assert send(site, by_bytes, data, content_range).status_code == 201
         whole(site, by_bytes, film)
+        ended = site.new_video()
+        for content_range, data in (("part 1/*", film), ("part 2/2", b"")):
+            assert send(site, ended, data, content_range).status_code == 201
+        whole(site, ended, film)
 
 
 def begun(site: ServedSite, video: str, content_range: str, data: bytes, length: int) -> socket.socket:
@@ -308,6 +312,18 @@ def test_only_the_last_part_may_be_small(site: ServedSite, film: bytes) -> None:
     refused(send(site, video, small, "part 2/4"), "video-content-range-by-part-uploaded-file-too-small")
     for number, data in enumerate(pieces[:3], 1):
         assert send(site, video, data, f"part {number}/4").status_code == 201
+    whole(site, video, film)
+
+
+@pytest.mark.parametrize("raw", [True, False])
+def test_the_last_part_may_have_no_bytes(site: ServedSite, film: bytes, raw: bool) -> None:
+    """Of a recording that ends where the part before it ended."""
+    video = site.new_video()
+    cuts = cut(film, 11 * MIB)
+    refused(send(site, video, b"", "part 1/3", raw=raw), "uploaded-file-empty")
+    for content_range, data in (("part 1/*", cuts[0]), ("part 3/3", b""), ("part 3/3", b""), ("part 2/*", cuts[1])):
+        answer = send(site, video, data, content_range, raw=raw)
+        assert answer.status_code == 201, answer.text
     whole(site, video, film)
 
 

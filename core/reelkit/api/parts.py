@@ -24,7 +24,7 @@ from reelkit.interfaces.event import SourceUploaded
 from reelkit.interfaces.storage import KeyTaken, NotStored, Part
 from reelkit.jobs.announce import facts, noting
 from reelkit.jobs.runtime import Runtime
-from reelkit.problems import NotFound, Problem, UploadIncomplete
+from reelkit.problems import EmptyFile, NotFound, Problem, UploadIncomplete
 
 __all__ = ["join", "kept_alive", "same_bytes", "take_part"]
 
@@ -80,7 +80,7 @@ async def take_part(runtime: Runtime, video: Video, piece: Piece, upload: Upload
 
 async def _compare(piece: Piece, stored: UploadPart, upload: Upload) -> None:
     """Return when a part is the same as what is here, as after a lost answer. Raises PartAlreadySent, RangeOverlap."""
-    if await same_bytes(upload, stored.size, stored.checksum):
+    if await same_bytes(_bytes_of(upload, may_be_empty=stored.size == 0), stored.size, stored.checksum):
         return
     if piece.mode == "part":
         raise PartAlreadySent(f"Other bytes came as part {piece.number} before.")
@@ -129,7 +129,8 @@ async def _store(runtime: Runtime, whole: PartialUpload, claim: Claim, piece: Pi
     storage = multipart_of(runtime.storage)
     try:
         async with kept_alive(lambda: parts.keep_claim(whole.scope, claim)) as alive:
-            body = checksum.follow(alive(_exactly(upload, piece, size)))
+            chunks = _bytes_of(upload, may_be_empty=piece.is_last(whole.total))
+            body = checksum.follow(alive(_exactly(chunks, piece, size)))
             with storage_told(whole.id):
                 stored = await storage.put_part(
                     whole.storage_key, whole.storage_upload, piece.number, body, size=size, offset=start
@@ -165,10 +166,20 @@ async def _place(whole: PartialUpload, piece: Piece, size: int | None) -> int | 
     return None if size is None else (piece.number - 1) * size
 
 
-async def _exactly(upload: Upload, piece: Piece, size: int | None) -> AsyncIterator[bytes]:
+async def _bytes_of(upload: Upload, *, may_be_empty: bool) -> AsyncIterator[bytes]:
+    """Yield a file; the last part of a recording that ended with the part before has no bytes. Raises EmptyFile."""
+    try:
+        async for chunk in upload:
+            yield chunk
+    except EmptyFile:
+        if not may_be_empty:
+            raise
+
+
+async def _exactly(chunks: AsyncIterable[bytes], piece: Piece, size: int | None) -> AsyncIterator[bytes]:
     """Yield a file that must be of a size. Raises RangeMismatch, LengthMisjudged."""
     seen = 0
-    async for chunk in upload:
+    async for chunk in chunks:
         seen += len(chunk)
         if size is not None and seen > size:
             break

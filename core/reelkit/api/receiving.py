@@ -108,9 +108,8 @@ def safe_name(name: str | None) -> str:
 def raw_name(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
     """Find the file name of a raw body: Content-Disposition, else ?filename=."""
     if disposition := headers.get("content-disposition"):
-        # RFC 6266, 4.3: the extended form is the better one where both are given.
-        if extended := _EXTENDED_NAME.search(disposition):
-            return safe_name(unquote(extended[1], errors="replace"))
+        if extended := extended_name(disposition):
+            return safe_name(extended)
         try:
             named = parse_content_disposition(disposition)[2]
         except ValueError:
@@ -118,6 +117,12 @@ def raw_name(headers: Mapping[str, str], query: Mapping[str, str]) -> str:
         if named:
             return safe_name(named)
     return safe_name(query.get("filename"))
+
+
+def extended_name(disposition: str) -> str | None:
+    """Return the `filename*` of a Content-Disposition: the better name where both are given (RFC 6266, 4.3)."""
+    found = _EXTENDED_NAME.search(disposition)
+    return None if found is None else unquote(found[1], errors="replace")
 
 
 class RawUpload:
@@ -218,15 +223,17 @@ class FormUpload:
 
     def _start(self, part: MultipartSegment) -> None:
         self._segments += not self._in_file
-        a_file = part.filename is not None or part.name == "file" or (part.content_type or "").startswith(RAW_TYPES)
+        # RFC 7578 has no extended names in forms, but .NET sends them, and beside them only the name in an encoding of mail.
+        filename = extended_name(part.header("Content-Disposition", "")) or part.filename
+        a_file = filename is not None or part.name == "file" or (part.content_type or "").startswith(RAW_TYPES)
         if not a_file:
             self._field = (part.name or "", bytearray())
             return
         if self._in_file:
             raise MultipleFiles(name=part.name)
         self._in_file = True
-        self._named = bool(part.filename)
-        self.filename = safe_name(part.filename)
+        self._named = bool(filename)
+        self.filename = safe_name(filename)
 
     async def _read_events(self) -> AsyncIterator[MultipartSegment | bytes | None]:
         """Parse until the body ends. Raises InvalidPayload for bad syntax, UploadIncomplete when the end is missing."""
