@@ -102,7 +102,7 @@ async def test_the_file_is_known_by_its_name_its_field_or_its_type() -> None:
         assert (await take([given_part + b"--b--\r\n"], FORM))[1] == b"1"
 
 
-@pytest.mark.parametrize("beside", ["", "; filename=\"=?utf-8?B?ZsO8ci5tcDQ=?=\""])
+@pytest.mark.parametrize("beside", ["", '; filename="=?utf-8?B?ZsO8ci5tcDQ=?="'])
 async def test_a_file_of_dotnet_has_its_name(beside: str) -> None:
     head = f"--b\r\nContent-Disposition: form-data; name=x{beside}; filename*=utf-8''f%C3%BCr.mp4\r\n\r\n"
     upload, taken = await take([head.encode() + b"1\r\n--b--\r\n"], FORM)
