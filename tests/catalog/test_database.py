@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from asyncpg import InterfaceError
 from reelkit.api.faults import problem_of
 from reelkit.catalog import binding, keys, projects, schema, sqlite, videos
 from reelkit.catalog.database import Database, connect, migrate, open_database
@@ -24,6 +25,7 @@ from reelkit.catalog.video_rows import VideoCountRow
 from reelkit.catalog.videos import NewVideo
 from reelkit.site import Database as DatabaseSettings
 from reelkit.site import Site
+from reelkit.testing.servers import PostgresServer
 
 INCREMENTS = Path(__file__).with_name("increments.py")
 SCOPE = Scope("default")
@@ -259,6 +261,29 @@ async def test_postgres_going_away_is_named_and_survived(postgres_url: str, tmp_
 
     for _ in range(10):
         await database.check()
+    await database.close()
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+@pytest.mark.parametrize("when", ["in the middle", "at the end"])
+async def test_a_transaction_whose_postgres_goes_away_says_so(
+    postgres_url: str, postgres_server: PostgresServer, tmp_path: Path, when: str, noticed: bool
+) -> None:
+    database = await open_database(Site(folder=tmp_path, database=DatabaseSettings(url=postgres_url)))
+    name = postgres_url.rpartition("/")[2]
+
+    with pytest.raises(DatabaseUnavailable, match="went away"):
+        async with database.transaction():
+            connection = binding.engine().current_transaction.get().connection  # type: ignore[union-attr]  # it is open
+            postgres_server.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+            with suppress(InterfaceError):  # the pool has taken it back
+                while noticed and not connection.is_closed():
+                    await asyncio.sleep(0.01)
+            if when == "in the middle":
+                await database.fetch("SELECT 1 AS one")
+
+    async with database.transaction():
+        assert await database.fetch("SELECT 1 AS one") == [{"one": 1}]
     await database.close()
 
 

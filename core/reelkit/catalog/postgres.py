@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any
@@ -23,7 +24,27 @@ QUEUE_SECONDS = 30.0
 """How long a query waits for a connection of the pool."""
 CONNECTIONS = (2, 8)
 
+_AWAY = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TooManyConnectionsError,
+)
+"""What asyncpg raises when a server stops, starts, has no room for one more, or is out of reach."""
+
 Row = dict[str, Any]
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Raise what an operator can act on by a name of ours, anything else as it is."""
+    try:
+        yield
+    except asyncpg.DiskFullError as error:
+        raise DatabaseFull("The disk of the database is full.") from error
+    except _AWAY as error:
+        raise DatabaseUnavailable(f"The database went away: {error}.") from error
 
 
 class Transaction(BaseTransaction):
@@ -47,7 +68,8 @@ class Transaction(BaseTransaction):
         self.connection = await self._engine.acquire()
         try:
             self._begun = self.connection.transaction()
-            await self._begun.start()
+            with told():
+                await self._begun.start()
         except BaseException:
             await self._engine.release(self.connection)
             raise
@@ -64,9 +86,12 @@ class Transaction(BaseTransaction):
             self._engine.current_transaction.reset(self._token)
         try:
             if error is None:
-                await self._begun.commit()
-            elif not self.connection.is_closed():
-                await self._begun.rollback()
+                with told():
+                    await self._begun.commit()
+            else:
+                # What fails here, the server has rolled back or giving the connection back will; the error is told as it is.
+                with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    await self._begun.rollback()
         finally:
             # Giving a connection back also ends what a cancelled COMMIT or ROLLBACK left open.
             await self._engine.release(self.connection)
@@ -127,12 +152,11 @@ class Postgres(PostgresEngine):
         """Take a connection of the pool. Raises DatabaseBusy, DatabaseUnavailable."""
         if self.pool is None:
             raise DatabaseUnavailable("The database is closed.")
-        try:
-            return await self.pool.acquire(timeout=QUEUE_SECONDS)
-        except TimeoutError:
-            raise DatabaseBusy(f"No database connection became free within {QUEUE_SECONDS:.0f} s.") from None
-        except OSError as error:
-            raise DatabaseUnavailable(f"The database cannot be reached: {error}.") from error
+        with told():
+            try:
+                return await self.pool.acquire(timeout=QUEUE_SECONDS)
+            except TimeoutError:
+                raise DatabaseBusy(f"No database connection became free within {QUEUE_SECONDS:.0f} s.") from None
 
     async def release(self, connection: PoolConnectionProxy[Any]) -> None:
         """Give a connection back, clean, even when the calling task is being cancelled."""
@@ -142,18 +166,15 @@ class Postgres(PostgresEngine):
     async def fetch(self, sql: str, args: Sequence[Any] = ()) -> list[Row]:
         """Run one statement: in the open transaction, else alone."""
         current = self.open_transaction()
-        try:
-            if current is not None:
+        if current is not None:
+            with told():
                 return await current.fetch(sql, args)
-            connection = await self.acquire()
-            try:
+        connection = await self.acquire()
+        try:
+            with told():
                 return [dict(row) for row in await connection.fetch(sql, *args)]
-            finally:
-                await self.release(connection)
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError) as error:
-            raise DatabaseUnavailable(f"The database went away: {error}.") from error
-        except asyncpg.DiskFullError as error:
-            raise DatabaseFull("The disk of the database is full.") from error
+        finally:
+            await self.release(connection)
 
     # What Piccolo asks of an engine.
 
