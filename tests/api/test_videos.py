@@ -177,7 +177,9 @@ def test_a_list_comes_in_pages_with_links(sandbox: httpx.Client) -> None:
 
 def test_filters_narrow_a_list(sandbox: httpx.Client) -> None:
     sandbox.post("/videos", json={"title": "Ärger im Zoo", "description": "Ein Bär", "tags": ["zoo", "bär"]})
-    sandbox.post("/videos", json={"title": "Other", "tags": ["zoo"], "metadata": [{"key": "a[b]", "value": "1&2"}]})
+    pairs = [("a[b]", "1&2"), ("twice", "1"), ("twice", "2")]
+    metadata = [{"key": key, "value": value} for key, value in pairs]
+    sandbox.post("/videos", json={"title": "Other", "tags": ["zoo"], "metadata": metadata})
 
     def titles(**query: str) -> list[str]:
         return [video["title"] for video in sandbox.get("/videos", params=query).json()["data"]]
@@ -191,6 +193,13 @@ def test_filters_narrow_a_list(sandbox: httpx.Client) -> None:
         assert [video["title"] for video in both["data"]] == ["Ärger im Zoo"], query
     assert titles(**{"metadata[a[b]]": "1&2"}) == ["Other"]
     assert titles(**{"metadata[a[b]]": "3"}) == []
+    for query, number in (
+        ("metadata[a[b]][]=1%262", 1),
+        ("metadata%5Ba%5Bb%5D%5D%5B0%5D=1%262&metadata=", 1),
+        ("metadata[twice]=1&metadata[twice]=2", 1),
+        ("metadata[twice]=3&metadata[twice]=2", 0),
+    ):
+        assert len(sandbox.get(f"/videos?{query}").json()["data"]) == number, query
 
 
 def test_wrong_parameters_of_a_list_are_told_one_by_one(site: ServedSite) -> None:
@@ -200,6 +209,9 @@ def test_wrong_parameters_of_a_list_are_told_one_by_one(site: ServedSite) -> Non
     faults = {fault["name"]: fault for fault in found["problems"]}
     assert set(faults) == {"currentPage", "pageSize", "sortBy", "sortOrder"}
     assert faults["pageSize"]["range"] == {"min": 1, "max": 100}
+    for query in ("metadata=1", "metadata[a=1", "metadata[a]b=1", "tags[a]=x", "tags[0=x"):
+        fault = problem(site.client.get(f"/videos?{query}"), 400, "invalid-query-parameter")
+        assert fault["name"] == query.partition("=")[0] and fault["detail"].startswith("Write ")
     for query in ("pageSize=ten", "currentPage=1e9", "currentPage=" + "9" * 40, "title=%00", "pageSize=\u0661"):
         problem(site.client.get(f"/videos?{query}"), 400, "invalid-query-parameter")
 

@@ -61,16 +61,25 @@ class Query:
         return given
 
     def array(self, name: str) -> tuple[str, ...]:
-        """Return `name[]=a&name[]=b`, also spelt `name[0]=a` or `name=a`: ignored, a filter would let everything through."""
-        pattern = re.compile(re.escape(name) + r"(\[\d*\])?")
-        return tuple(value for key, value in self.pairs if pattern.fullmatch(key))
+        """Return `name[]=a&name[]=b`, also spelt `name[0]=a` or `name=a`. Fault: another spelling."""
+        return tuple(value for _, value in self._spelt(name, r"(?:\[\d*\])?", f"{name}[]=VALUE"))
 
-    def mapping(self, name: str) -> dict[str, str]:
-        """Return `name[key]=value` pairs; a key may hold any characters."""
-        start, found = f"{name}[", {}
+    def mapping(self, name: str) -> tuple[tuple[str, str], ...]:
+        """Return the pairs of `name[key]=value`, also spelt `name[key][]=value` or `name[key][0]=value`, in order.
+
+        A key may hold any characters, and may come several times. Fault: another spelling.
+        """
+        found = self._spelt(name, r"\[(.*?)\](?:\[\d*\])?", f"{name}[KEY]=VALUE")
+        return tuple((key[1], value) for key, value in found)
+
+    def _spelt(self, name: str, spelling: str, right: str) -> list[tuple[re.Match[str], str]]:
+        """Return the parameters of a filter with their values. What is misspelt is no filter, and would let everything in."""
+        whole, found = re.compile(re.escape(name) + spelling, re.DOTALL), []
         for key, value in self.pairs:
-            if key.startswith(start) and key.endswith("]"):
-                found[key[len(start) : -1]] = value
+            if match := whole.fullmatch(key):
+                found.append((match, value))
+            elif value and (key == name or key.startswith(f"{name}[")):
+                self.faults.append(InvalidQueryParameter(name=key, detail=f"Write {right}."))
         return found
 
     def check(self) -> None:

@@ -64,7 +64,7 @@ async def list_of(
         title=query.search("title"),
         description=query.search("description"),
         tags=query.array("tags"),
-        metadata=tuple(Metadata(key, value) for key, value in query.mapping("metadata").items()),
+        metadata=tuple(Metadata(key, value) for key, value in query.mapping("metadata")),
         live_stream_id=query.text("liveStreamId"),
     )
     if len(wanted.tags) + len(wanted.metadata) > MOST_FILTERS:
