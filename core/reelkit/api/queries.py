@@ -73,7 +73,7 @@ class Query:
         return tuple((key[1], value) for key, value in found)
 
     def _spelt(self, name: str, spelling: str, right: str) -> list[tuple[re.Match[str], str]]:
-        """Return the parameters of a filter with their values. What is misspelt is no filter, and would let everything in."""
+        """Return the parameters of a filter, with values. What is misspelt is no filter, and would let everything in."""
         whole, found = re.compile(re.escape(name) + spelling, re.DOTALL), []
         for key, value in self.pairs:
             if match := whole.fullmatch(key):
