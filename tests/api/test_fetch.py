@@ -168,6 +168,19 @@ def test_a_host_that_fails_now_and_then_is_asked_again(fetching: ServedSite, web
     assert web.asked.count("/flaky.mp4") == 2
 
 
+def test_hosts_that_drip_hold_nobody_up(fetching: ServedSite, web: Web) -> None:
+    web.going_on.clear()
+    before = web.asked.count("/slow.mp4")
+    slow = [create(fetching, f"{web.url}/slow.mp4") for _ in range(6)]
+    try:
+        wait_for(lambda: web.asked.count("/slow.mp4") == before + len(slow))
+        assert fetching.wait(create(fetching, f"{web.url}/quick.mp4"), ended)["encoding"]["playable"]
+    finally:
+        for video in slow:
+            fetching.client.delete(f"/videos/{video}")
+        web.going_on.set()
+
+
 def test_a_fetch_outlives_a_kill(fetching: ServedSite, web: Web, sample_h264: Path) -> None:
     web.going_on.clear()
     before = web.asked.count("/slow.mp4")

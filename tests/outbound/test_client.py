@@ -226,6 +226,13 @@ async def test_cookies_and_proxies_of_the_environment_are_left_alone(
     assert "cookie" not in host.asked[1].lower()
 
 
+async def test_an_answer_that_breaks_off_is_told_as_such(host: Any) -> None:
+    host.answers["/"] = b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\nx"
+    async with Outbound(["127.0.0.1"]) as outbound:
+        with pytest.raises(OutboundFailed, match="broke off its answer"):
+            await outbound.fetch("GET", host.url())
+
+
 async def test_nobody_there_is_a_failure_with_a_sentence(unused_tcp_port: int) -> None:
     async with Outbound(["127.0.0.1", "gone.test"], resolve=names()) as outbound:
         with pytest.raises(OutboundFailed, match="could not be reached"):

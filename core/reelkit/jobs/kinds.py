@@ -46,7 +46,8 @@ def job_kinds(site: Site, runtime: Callable[[], Runtime]) -> dict[str, JobKind]:
     return {
         # Mostly waiting for the storage; a short file must not stand behind a long one.
         "ingest": kind(ingest, ingest_failed, 4),
-        "fetch": kind(fetch, fetch_failed, 4),
+        # Waiting for the hosts of others; a few that drip for hours must not hold up the rest.
+        "fetch": kind(fetch, fetch_failed, 16),
         "thumbnail": kind(thumbnail, thumbnail_failed, 1),
         "summary": kind(summary, summary_failed, 2),
         "captions": kind(captions, captions_failed, 1),

@@ -235,6 +235,6 @@ def _explained(host: str, limits: OutboundLimits) -> Iterator[None]:
     except httpcore.LocalProtocolError as error:
         raise OutboundFailed(f"The request to {host} cannot be written in HTTP: {error}") from error
     except httpcore.ProtocolError as error:
-        raise OutboundFailed(f"{host} sent something that is not HTTP.") from error
+        raise OutboundFailed(f"{host} broke off its answer, or sent something that is not HTTP.") from error
     except (httpcore.NetworkError, OSError) as error:
         raise OutboundFailed(f"The connection to {host} broke.") from error
