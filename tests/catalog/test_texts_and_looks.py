@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from reelkit.catalog import doomed, playback, player_themes, summaries, text_tracks, videos, watermarks, work
+from reelkit.catalog import doomed, playback, player_themes, summaries, text_tracks, transcripts, videos, watermarks, work
 from reelkit.catalog.database import Database
 from reelkit.catalog.live_streams import NewLiveStream
 from reelkit.catalog.live_streams import create as create_stream
@@ -89,6 +89,24 @@ async def test_of_many_who_ask_for_a_summary_at_once_one_gets_it(database: Datab
     assert done is not None and (done.source_status, done.abstract, done.takeaways) == ("completed", "Ä", ("a", "b"))
     assert await summaries.end(scope, one.id, "failed", "too late") is None
     assert await work.waiting_summaries() == []
+
+
+async def test_a_video_that_is_gone_gets_no_summary(database: Database, scope: Scope) -> None:
+    video = (await videos.create(scope, NewVideo(title="t"))).video_id
+    await videos.delete(scope, video)
+    assert await summaries.create(scope, video, "auto", ("abstract",)) is None
+
+
+@pytest.mark.parametrize("reason", ["a\0b", "a\ud800b", "x" * 5000])
+async def test_whatever_a_plugin_gives_as_its_reason_is_kept(database: Database, scope: Scope, reason: str) -> None:
+    video = (await videos.create(scope, NewVideo(title="t"))).video_id
+    summary, wish = await summaries.create(scope, video, "auto", ("abstract",)), await transcripts.want(scope, video)
+    assert summary is not None and wish is not None
+    ended = await summaries.end(scope, summary.id, "failed", reason)
+    assert await transcripts.end(scope, wish.id, "failed", failure=reason)
+    heard = await transcripts.get(scope, video)
+    assert ended is not None and heard is not None and ended.failure == heard.failure
+    assert len(ended.failure or "") in (2, 3, 2000)
 
 
 async def test_nobody_else_sees_or_changes_texts_and_looks(database: Database, scope: Scope, strangers: list[Scope]) -> None:

@@ -95,11 +95,11 @@ async def create_summary(
     scope = principal.scope
     edit = Changing(runtime, scope, "summary", "create")
     given = await edit.propose(read_payload(await request.body(), NewSummaryPayload))
-    if await videos.get(scope, given.video_id) is None:
-        raise InvalidAttribute(name="videoId", detail="There is no video of this id.")
+    await check_video(scope, given.video_id)
     wanted = tuple(dict.fromkeys(given.attributes or ())) or ("abstract", "takeaways")
     made = await summaries.create(scope, given.video_id, given.origin or "api", wanted)
     if made is None:
+        await check_video(scope, given.video_id)  # it may have been deleted in between
         raise SummaryAlreadyExists(name="videoId", detail="Delete the summary of this video first.")
     if made.origin == "auto":
         # Should this process die before: recovery submits it again.
@@ -174,6 +174,12 @@ async def delete_summary(
     if found.source_status == "waiting":
         await cancel_summary(runtime, found)
     await edit.made()
+
+
+async def check_video(scope: Scope, id: str) -> None:
+    """Return when there is a video to be summarised. Raises InvalidAttribute."""
+    if await videos.get(scope, id) is None:
+        raise InvalidAttribute(name="videoId", detail="There is no video of this id.")
 
 
 async def find_summary(scope: Scope, summary_id: str) -> Summary:

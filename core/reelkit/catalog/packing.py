@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-__all__ = ["fold", "pack", "storable", "unpack"]
+__all__ = ["fold", "pack", "sentence", "storable", "unpack"]
 
 T = TypeVar("T")
 
@@ -51,3 +51,8 @@ def storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return "\0" not in text
+
+
+def sentence(reason: str) -> str:
+    """Return a reason for people, whoever wrote it, that every database can keep, cut to what they read."""
+    return reason.replace("\0", "").encode(errors="replace").decode()[:2000]

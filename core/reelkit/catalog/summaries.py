@@ -10,7 +10,7 @@ from piccolo.columns import JSONB, Column, Text, Timestamptz
 
 from reelkit.catalog.binding import transaction
 from reelkit.catalog.ids import new_id
-from reelkit.catalog.packing import pack, storable, unpack
+from reelkit.catalog.packing import pack, sentence, storable, unpack
 from reelkit.catalog.scope import Owned, Scope, Scoped, scoped
 from reelkit.catalog.video_pages import Page
 from reelkit.catalog.video_rows import VideoRow
@@ -85,7 +85,7 @@ class SummaryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def create(scope: Scope, video_id: str, origin: Origin, attributes: tuple[Attribute, ...]) -> Summary | None:
-    """Create a summary of a video: `api` misses its text, `auto` waits for it. None when the video has one already."""
+    """Create a summary of a video: `api` misses its text, `auto` waits for it. None when the video has one, or is gone."""
     now = datetime.now(UTC)
     summary = Summary(
         id=new_id("summary_"),
@@ -100,8 +100,8 @@ async def create(scope: Scope, video_id: str, origin: Origin, attributes: tuple[
     )
     async with transaction():
         # The video's row, so that of two who ask at once one is refused.
-        await scoped(VideoRow, scope).one(VideoRow.id == video_id, lock=True)
-        if await scoped(SummaryRow, scope).one(SummaryRow.video_id == video_id) is not None:
+        video = await scoped(VideoRow, scope).one(VideoRow.id == video_id, lock=True)
+        if video is None or await scoped(SummaryRow, scope).one(SummaryRow.video_id == video_id) is not None:
             return None
         values = msgspec.structs.asdict(summary)
         packed = {name: pack(values[name]) for name in ("attributes", "takeaways")}
@@ -166,7 +166,7 @@ async def write(
 
 async def end(scope: Scope, id: str, status: Literal["failed", "unprocessable"], reason: str) -> Summary | None:
     """Note why a summary that waits for a text gets none. None when it is gone or waits no more."""
-    values = {SummaryRow.source_status: status, SummaryRow.failure: reason.replace("\0", "")[:2000]}
+    values = {SummaryRow.source_status: status, SummaryRow.failure: sentence(reason)}
     return await _change(scope, id, values, waiting=True)
 
 

@@ -10,6 +10,7 @@ from piccolo.columns import Text, Timestamptz
 
 from reelkit.catalog.binding import transaction
 from reelkit.catalog.ids import new_id
+from reelkit.catalog.packing import sentence
 from reelkit.catalog.scope import Owned, Scope, Scoped, scoped, unscoped
 from reelkit.catalog.video_rows import VideoRow
 
@@ -90,7 +91,7 @@ async def end(
     """Note what became of a wish; False when it is gone, or was renewed."""
     values: dict[Any, Any] = {
         TranscriptRow.status: status,
-        TranscriptRow.failure: None if failure is None else failure.replace("\0", "")[:2000],
+        TranscriptRow.failure: None if failure is None else sentence(failure),
         TranscriptRow.updated_at: datetime.now(UTC),
     }
     if status == "completed":

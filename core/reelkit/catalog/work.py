@@ -12,7 +12,7 @@ from typing import Any
 
 from reelkit.catalog import doomed, renditions
 from reelkit.catalog.binding import transaction
-from reelkit.catalog.packing import pack
+from reelkit.catalog.packing import pack, sentence
 from reelkit.catalog.renditions import DraftSegmentRow, NewRendition, Rendition, RenditionRow, in_order
 from reelkit.catalog.scope import unscoped
 from reelkit.catalog.sources import STALE, Source, SourceRow, SourceStatus, source_of
@@ -162,7 +162,7 @@ async def publish_source(
 
 async def fail_source(source_id: str, reason: str) -> bool:
     """Note why a source cannot be used; its file stays, for another try, until it is replaced or removed."""
-    values = {SourceRow.status: "failed", SourceRow.failure: _sentence(reason)}
+    values = {SourceRow.status: "failed", SourceRow.failure: sentence(reason)}
     return await _step(source_id, ("uploading", "uploaded", "ingesting"), values)
 
 
@@ -284,7 +284,7 @@ async def publish(
 
 async def fail_rendition(rendition_id: str, reason: str) -> bool:
     """Note why a rendition could not be made; what is encoded stays encoded."""
-    return await rendition_step(rendition_id, {RenditionRow.status: "failed", RenditionRow.failure: _sentence(reason)})
+    return await rendition_step(rendition_id, {RenditionRow.status: "failed", RenditionRow.failure: sentence(reason)})
 
 
 async def add_draft_segment(rendition_id: str, number: int, duration: float, storage_key: str) -> bool:
@@ -378,8 +378,3 @@ async def _doom(keys: Iterable[str | None]) -> None:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _sentence(reason: str) -> str:
-    """Return a reason that every database can keep, cut to what people read."""
-    return reason.replace("\0", "").encode(errors="replace").decode()[:2000]

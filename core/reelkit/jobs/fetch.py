@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from reelkit.catalog import sources, videos, work
 from reelkit.catalog.checksums import Checksum
+from reelkit.catalog.errors import DatabaseError
 from reelkit.catalog.sources import Source, SourceTaken
 from reelkit.catalog.videos import Video
 from reelkit.interfaces.event import SourceUploaded, VideoFailed
@@ -27,6 +28,7 @@ CONNECT, SILENCE = 10.0, 30.0
 """Seconds that a host may take to answer at all, and be silent afterwards."""
 BEAT = 20.0
 """Seconds between two signs of life in the catalog."""
+GIVEN_UP = "The source was given up while it was brought here."
 PASSING = (408, 425, 429)
 """Of the client errors, those that may be gone at the next try."""
 
@@ -105,7 +107,7 @@ async def _bring(runtime: Runtime, job: JobContext, video: Video, source: Source
             await happened(SourceUploaded(**facts(source), size=stored.size))
     if not there:
         # A process that started meanwhile took it for an upload that nobody feeds.
-        raise OutboundFailed("The source was given up while it was brought here.")
+        raise OutboundFailed(GIVEN_UP)
 
 
 async def _open(runtime: Runtime, video: Video, opened: AsyncExitStack) -> tuple[int | None, AsyncIterator[bytes]]:
@@ -146,20 +148,24 @@ def _filename(video: Video) -> str:
 
 @asynccontextmanager
 async def _beating(source: Source) -> AsyncIterator[None]:
-    """Say that the source is on its way; when it was removed meanwhile, stop."""
-    mine = asyncio.current_task()
-    assert mine is not None
+    """Say that the source is on its way; when it was removed meanwhile, stop. Raises OutboundFailed."""
 
     async def beat() -> None:
-        while True:
+        alive = True
+        while alive:
             await asyncio.sleep(BEAT)
-            if not await sources.beat(source.scope, source.id):
-                mine.cancel()
-                return
+            with suppress(DatabaseError):  # it may answer the next one
+                alive = await sources.beat(source.scope, source.id)
+        patience.reschedule(0.0)
 
     task = asyncio.create_task(beat())
     try:
-        yield
+        async with asyncio.timeout(None) as patience:
+            yield
+    except TimeoutError:
+        if patience.expired():
+            raise OutboundFailed(GIVEN_UP) from None
+        raise
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
