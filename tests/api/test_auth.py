@@ -76,6 +76,7 @@ def test_wrong_credentials_are_told_as_the_contract_has_it(site: ServedSite, pat
     ("path", "body", "title", "name"),
     [
         ("/auth/api-key", {}, "This attribute is required.", "apiKey"),
+        ("/auth/api-key", {"apiKey": " "}, "This attribute is required.", "apiKey"),
         ("/auth/api-key", {"apiKey": None}, "This attribute is required.", "apiKey"),
         ("/auth/refresh", {"refreshToken": 5}, "An attribute is invalid.", "refreshToken"),
         ("/auth/refresh", b"", "The payload is invalid.", None),

@@ -260,6 +260,7 @@ def test_what_is_private_is_not_called(fetching: ServedSite, forbidden: Web) -> 
 def test_what_is_neither_a_url_nor_a_video_is_refused(source: str, fetching: ServedSite) -> None:
     answer = fetching.client.post("/videos", json={"title": "t", "source": source})
     assert (answer.status_code, answer.json()["name"]) == (400, "source"), answer.text
+    assert answer.json()["detail"].startswith(("Give a URL or the id of a video.", "There is no video of this id."))
 
 
 def test_a_video_of_another_environment_cannot_be_copied(fetching: ServedSite, sample_h264: Path) -> None:

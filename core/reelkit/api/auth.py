@@ -12,6 +12,7 @@ from reelkit.access.principal import Principal
 from reelkit.access.signin import SignedIn, refresh, sign_in
 from reelkit.api.limits import throttle
 from reelkit.api.payloads import read_payload
+from reelkit.problems import AttributeRequired
 
 __all__ = ["HANDLERS", "AccessToken", "AuthenticatePayload", "RefreshTokenPayload", "authenticate", "refresh_token"]
 
@@ -42,6 +43,8 @@ class AccessToken(msgspec.Struct, frozen=True):
 async def authenticate(request: Request[Any, Any, Any], state: State) -> AccessToken:
     """Exchange an API key for an access token and a refresh token."""
     given = read_payload(await request.body(), AuthenticatePayload)
+    if not given.api_key.strip():
+        raise AttributeRequired(name="apiKey")
 
     async def admit(principal: Principal) -> None:
         """Let a key sign in as often as it may ask: each time writes a row, and the public key is everybody's."""

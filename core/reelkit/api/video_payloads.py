@@ -93,7 +93,7 @@ FOR_GOOD = ("videoId", "source", "clip", "watermark")
 def check_creation(given: NewVideoPayload) -> None:
     """Raise one Problem that tells of every field that is empty, too long or makes no sense."""
     faults = [*_texts(given.title, given.description, given.tags, given.metadata)]
-    if given.source is not None and not 1 <= len(given.source) <= SOURCE_LENGTH:
+    if given.source is not None and len(given.source) > SOURCE_LENGTH:
         faults.append(_long("source", SOURCE_LENGTH, "characters"))
     if given.clip is not None:
         faults += _clip(given.clip)
@@ -155,7 +155,7 @@ def _long(name: str, limit: int, what: str) -> Problem:
 
 
 def _clip(clip: Clip) -> list[Problem]:
-    detail = "Write HH:MM:SS, HH:MM:SS.mmm, HH:MM:SS:frame or a number of seconds."
+    detail = "Write HH:MM:SS, HH:MM:SS.mmm, HH:MM:SS:frame or a whole number of seconds."
     faults: list[Problem] = [
         InvalidAttribute(name=f"clip[{name}]", detail=detail)
         for name, timecode in (("startTimecode", clip.start_timecode), ("endTimecode", clip.end_timecode))
