@@ -151,6 +151,7 @@ class Sandbox(Section, frozen=True):
     """[sandbox]: what becomes of videos that are only tried out."""
 
     video_hours: Count = 24
+    """How long a video is kept from its upload on, an empty one from its creation on."""
     video_seconds: Count = 30
 
 

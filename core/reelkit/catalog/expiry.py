@@ -21,9 +21,12 @@ async def discarded_before(moment: datetime) -> list[Video]:
 
 
 async def of_sandbox(moment: datetime) -> list[Video]:
-    """Return some videos of sandboxes that were created before a moment."""
+    """Return some videos of sandboxes that were created before a moment, and whose file came before it if one came."""
+    newer = WhereRaw(
+        "NOT EXISTS (SELECT 1 FROM source WHERE source.video_id = video.id AND source.updated_at >= {})", moment
+    )
     # Written out, since a parameter would not lead to the index of the sandbox.
-    return await _some(WhereRaw("video.environment = 'sandbox'"), VideoRow.created_at < moment)
+    return await _some(WhereRaw("video.environment = 'sandbox'"), VideoRow.created_at < moment, newer)
 
 
 async def abandoned(moment: datetime) -> list[Video]:

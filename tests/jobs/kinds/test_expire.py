@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from reelkit.catalog import doomed, sources, videos, work
-from reelkit.catalog.scope import Scope
+from reelkit.catalog.scope import Scope, scoped
 from reelkit.catalog.sources import Source
 from reelkit.catalog.sqlite import SQLite
+from reelkit.catalog.video_rows import VideoRow
 from reelkit.catalog.videos import NewVideo
 from reelkit.jobs.expire import expire, expire_abandoned
 from reelkit.jobs.runtime import Runtime
@@ -79,6 +80,19 @@ async def test_each_kind_goes_when_its_time_has_come(
     assert await names() == left
     assert len(await doomed.pending()) >= len(before) - len(left)
     assert await videos.get(SCOPE, full) is not None
+
+
+async def test_the_day_of_a_sandbox_begins_with_the_upload(runtime: Runtime) -> None:
+    video = await videos.create(SANDBOX, NewVideo(title="filled late"))
+    old = {VideoRow.created_at: after(days=-3)}
+    await scoped(VideoRow, SANDBOX).update(old).where(VideoRow.id == video.video_id)
+    source = await sources.begin(SANDBOX, video.video_id, "a.mp4")
+    assert isinstance(source, Source) and await sources.uploaded(SANDBOX, source, 1, "0")
+
+    await expire(runtime, after(hours=23))
+    assert await names() == ["filled late"]
+    await expire(runtime, after(hours=25))
+    assert await names() == []
 
 
 async def test_what_is_looked_for_often_is_found_by_an_index(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
