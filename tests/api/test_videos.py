@@ -164,6 +164,8 @@ def test_a_list_comes_in_pages_with_links(sandbox: httpx.Client) -> None:
     links = {link["rel"]: link["uri"] for link in pagination.pop("links")}
     assert pagination == {"itemsTotal": 7, "pagesTotal": 3, "pageSize": 3, "currentPage": 1, "currentPageItems": 3}
     assert set(links) == {"self", "first", "last", "next"}
+    # RFC 3986 has no brackets in a query, and parsers exist that go by it.
+    assert links["next"] == "/videos?sortBy=title&sortOrder=asc&tags%5B%5D=all&currentPage=2&pageSize=3"
     second = sandbox.get(links["next"]).json()
     assert [video["title"] for video in second["data"]] == ["Video 3", "Video 4", "Video 5"]
     last = sandbox.get(links["last"]).json()

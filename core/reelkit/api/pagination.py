@@ -50,7 +50,7 @@ def paginate(path: str, query: Query, page: PageRequest, items: int, total: int)
 
     def link(rel: str, number: int) -> PaginationLink:
         pairs = [*filters, ("currentPage", str(number)), ("pageSize", str(page.size))]
-        return PaginationLink(rel, f"{path}?" + "&".join(f"{quote(name, '[]')}={quote(value, '')}" for name, value in pairs))
+        return PaginationLink(rel, f"{path}?" + "&".join(f"{quote(name, '')}={quote(value, '')}" for name, value in pairs))
 
     links = [link("self", page.number), link("first", 1), link("last", pages)]
     if page.number > 1:
