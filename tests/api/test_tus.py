@@ -85,6 +85,26 @@ def offset(site: ServedSite, url: str) -> int:
     return int(answer.headers["Upload-Offset"])
 
 
+def begun(site: ServedSite, url: str, start: int, content: bytes, missing: int | None = 1) -> socket.socket:
+    """Begin to append more than is sent. missing: as many bytes more; None: nobody says how many."""
+    connection = socket.create_connection(("127.0.0.1", site.port), timeout=60)
+    head = f"PATCH {url} HTTP/1.1\r\nHost: x\r\nX-API-Key: {site.key}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: {start}\r\n"
+    head += "Content-Type: application/offset+octet-stream\r\n"
+    told = "Transfer-Encoding: chunked\r\n\r\n900000" if missing is None else f"Content-Length: {len(content) + missing}\r\n"
+    connection.sendall(f"{head}{told}\r\n".encode() + content)
+    return connection
+
+
+def break_off(site: ServedSite, url: str, content: bytes, stop: int, missing: int | None = 1) -> None:
+    """Append up to a place and go; the site must have every byte of it."""
+    at = offset(site, url)
+    begun(site, url, at, content[at:stop], missing).close()
+    deadline = time.monotonic() + 60
+    while offset(site, url) != stop and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert offset(site, url) == stop
+
+
 def endpoint(site: ServedSite) -> str:
     return f"{site.url}/uploads/tus"
 
@@ -148,7 +168,9 @@ def test_the_browser_client_goes_on_after_a_kill_on_object_storage(
         assert stopped.get("aborted"), stopped
         site.kill()
         site.start()
-        assert 6 * MIB <= offset(site, stopped["url"]) < film.stat().st_size
+        reached = offset(site, stopped["url"])
+        assert 6 * MIB <= reached < film.stat().st_size
+        break_off(site, stopped["url"], film.read_bytes(), reached + 12345)
         said = node_client(**given, previous=stopped["url"])
         assert said.get("done"), said
         whole(site, said["videoId"], film.read_bytes())
@@ -212,10 +234,7 @@ def test_a_body_of_unknown_length_is_taken(site: ServedSite, film: Path) -> None
 def test_what_came_before_a_break_stays(site: ServedSite, film: Path) -> None:
     content = film.read_bytes()
     url = create(site, len(content)).headers["Location"]
-    connection = socket.create_connection(("127.0.0.1", site.port), timeout=60)
-    head = f"PATCH {url} HTTP/1.1\r\nHost: x\r\nX-API-Key: {site.key}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n"
-    head += f"Content-Type: application/offset+octet-stream\r\nContent-Length: {len(content)}\r\n\r\n"
-    connection.sendall(head.encode() + content[: 10 * MIB])
+    connection = begun(site, url, 0, content[: 10 * MIB], missing=len(content) - 10 * MIB)
     deadline = time.monotonic() + 60
     while offset(site, url) != 8 * MIB and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -229,6 +248,16 @@ def test_what_came_before_a_break_stays(site: ServedSite, film: Path) -> None:
     assert not [
         found for found in (site.folder / "data" / "media").rglob("tail.*") if answer.headers["Video-Id"] in str(found)
     ]
+
+
+def test_a_network_that_breaks_all_the_time_gets_an_upload_done(site: ServedSite, film: Path) -> None:
+    content = film.read_bytes()
+    url = create(site, len(content)).headers["Location"]
+    for number, stop in enumerate((1, 3 * MIB, 6 * MIB + 5, 7 * MIB, 14 * MIB, 17 * MIB)):
+        break_off(site, url, content, stop, missing=None if number == 3 else 1)
+    answer = append(site, url, content[17 * MIB :], 17 * MIB)
+    assert answer.status_code == 204, answer.text
+    whole(site, answer.headers["Video-Id"], content)
 
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256", "md5"])

@@ -18,7 +18,7 @@ from reelkit.api.tus_problems import ChecksumMismatch, OffsetMismatch, TusTooLar
 from reelkit.catalog import parts, tus
 from reelkit.catalog.checksums import Checksum
 from reelkit.catalog.ids import new_id
-from reelkit.catalog.parts import PartialUpload, UploadPart
+from reelkit.catalog.parts import PartialUpload, Standing, UploadPart
 from reelkit.catalog.tus import offset_of
 from reelkit.interfaces.storage import StorageError
 from reelkit.jobs.runtime import Runtime
@@ -26,9 +26,11 @@ from reelkit.jobs.runtime import Runtime
 __all__ = ["append_bytes"]
 
 PIECE = 8 << 20
-"""Bytes of a piece, more for files over 40 GB. What a broken request brought of its last piece is sent again."""
+"""Bytes of a piece, more for files over 40 GB."""
 MOST_PIECES = 5000
 """Half of what storages take: numbers of pieces that were cut off are not used again."""
+KEEPABLE = 64 << 20
+"""Bytes of unfinished pieces that all requests of a process keep together; beyond that a break costs its piece."""
 
 
 async def append_bytes(
@@ -57,19 +59,22 @@ async def append_bytes(
         raise TusTooLarge(name="Content-Length", detail=f"Only {room} bytes are missing.")
     if joined:
         return offset
-    appending = _Appending(runtime, stands.upload, holder, stands.size, checksum)
+    kept = _Kept()
+    appending = _Appending(runtime, stands, holder, checksum, kept)
     try:
         async with kept_alive(lambda: parts.hold(upload.scope, upload.id, holder)) as alive:
-            return await appending.take(_Reader(alive(body), room), length)
+            # With a checksum half a body is worth nothing.
+            return await appending.take(_Reader(alive(body), room, kept if checksum is None else None), length)
     finally:
         await asyncio.shield(parts.let_go(upload.scope, upload.id, holder))
 
 
 class _Reader:
-    """A body to take exact amounts of. room: bytes that it may have."""
+    """A body to take exact amounts of. room: bytes that it may have; kept: keeps what was taken."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], room: int) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], room: int, kept: _Kept | None = None) -> None:
         self._chunks = chunks
+        self._kept = kept
         self._rest = b""
         self._room = room
 
@@ -84,35 +89,74 @@ class _Reader:
             self._room -= len(taken)
             if self._room < 0:
                 raise TusTooLarge(detail="The body has more bytes than are missing.")
+            if self._kept is not None:
+                self._kept.add(taken)
             yield taken
 
 
+class _Kept:
+    """What came since a piece was stored, for when the client goes: storages keep no half of one."""
+
+    total = 0
+    """Bytes that all of them have."""
+
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self._size = 0
+        self._full = False
+
+    def add(self, chunk: bytes) -> None:
+        self._full = self._full or _Kept.total + len(chunk) > KEEPABLE
+        if self._full:
+            self._drop()
+            return
+        self.chunks.append(chunk)
+        self._size += len(chunk)
+        _Kept.total += len(chunk)
+
+    def clear(self) -> None:
+        self._drop()
+        self._full = False
+
+    def _drop(self) -> None:
+        _Kept.total -= self._size
+        self.chunks, self._size = [], 0
+
+
 class _Appending:
-    """One request that appends. start: where the first piece will begin; the tail before it is part of that."""
+    """One request that appends. stands: how the upload stood before; its tail becomes part of the first piece."""
 
     def __init__(
-        self, runtime: Runtime, upload: PartialUpload, holder: str, start: int, checksum: tuple[str, bytes] | None
+        self, runtime: Runtime, stands: Standing, holder: str, checksum: tuple[str, bytes] | None, kept: _Kept
     ) -> None:
         self._runtime = runtime
-        self._upload = upload
+        self._upload = upload = stands.upload
         self._holder = holder
-        self._start = start
+        self._start = stands.size
         self._tail = (upload.tail_key, upload.tail_size)
         self._told = checksum
         self._hash: Any = None if checksum is None else ALGORITHMS[checksum[0]]()
         self._unrecorded: list[UploadPart] = []
+        self._kept = kept
         total = upload.total or 0
         self._piece = max(PIECE, -(-total // MOST_PIECES))
 
     async def take(self, body: _Reader, length: int | None) -> int:
-        """Take the whole body and return the offset behind it."""
-        if length is None:
-            while await self._take_gathered(body):
-                pass
-        else:
-            left = length
-            while left > 0:
-                left -= await self._take_next(body, left)
+        """Take the whole body and return the offset behind it; what came before a break is kept."""
+        try:
+            if length is None:
+                while await self._take_gathered(body):
+                    pass
+            else:
+                left = length
+                while left > 0:
+                    left -= await self._take_next(body, left)
+        except (ClientGone, asyncio.CancelledError):
+            with suppress(Exception):  # the break itself is what is told
+                await self._save()
+            raise
+        finally:
+            self._kept.clear()
         if self._told is not None and not hmac.compare_digest(self._hash.digest(), self._told[1]):
             await self._drop_tail()
             raise ChecksumMismatch(name="Upload-Checksum")
@@ -140,6 +184,13 @@ class _Appending:
         await self._store_piece(body, size)
         return size - before
 
+    async def _save(self) -> None:
+        """Store what came of a piece that was cut off, and acknowledge it."""
+        chunks = self._kept.chunks
+        if size := sum(map(len, chunks)):
+            await self._take_next(_Reader(_iterate(chunks), size), size)
+            await self._record()
+
     async def _store_piece(self, body: _Reader, size: int) -> None:
         upload, storage = self._upload, multipart_of(self._runtime.storage)
         number = await tus.next_number(upload.scope, upload.id, self._holder)
@@ -158,6 +209,7 @@ class _Appending:
         self._unrecorded.append(
             UploadPart(number=number, start=self._start, size=size, tag=stored.tag, checksum=str(checksum))
         )
+        self._kept.clear()
         self._start += size
         self._tail = (None, 0)
         if self._told is None:
@@ -168,6 +220,7 @@ class _Appending:
         key = f"{self._upload.storage_key.rpartition('/')[0]}/tail.{new_id('')}"
         with storage_told(self._upload.id):
             await self._runtime.storage.put(key, self._with_tail(body, size), size)
+        self._kept.clear()
         self._tail = (key, size)
 
     async def _with_tail(self, body: _Reader, size: int) -> AsyncIterator[bytes]:
@@ -188,6 +241,7 @@ class _Appending:
         """Acknowledge what is stored; the tail of before is not needed any more."""
         upload, (key, size) = self._upload, self._tail
         if not await tus.append(upload.scope, upload.id, self._holder, self._unrecorded, key, size):
+            await self._drop_tail()
             raise UploadTaken()
         self._unrecorded = []
         if upload.tail_key is not None and upload.tail_key != key:
