@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from reelkit.media.pictures import BadPicture, read_picture
 from reelkit.testing.served import ServedSite
 
 from tests.api.pictures import jpeg, png
@@ -74,6 +75,14 @@ def test_what_is_no_usable_picture_is_refused(site: ServedSite, sandbox: httpx.C
     before = sandbox.get("/watermarks").json()["pagination"]["itemsTotal"]
     problem(send(sandbox, data), 400, slug)
     assert sandbox.get("/watermarks").json()["pagination"]["itemsTotal"] == before
+
+
+@pytest.mark.parametrize("marker", [b"\xff", b"\xff\x01", b"\xff\xe0\0\2"], ids=["fill", "alone", "empty"])
+def test_a_jpeg_of_countless_markers_is_given_up_early(marker: bytes) -> None:
+    with pytest.raises(BadPicture, match="damaged"):
+        read_picture(b"\xff\xd8\xff" + marker * 100_000)
+    with pytest.raises(BadPicture, match="ends before"):
+        read_picture(b"\xff\xd8\xff" + marker * 1000)
 
 
 def test_a_video_carries_only_a_watermark_of_its_own_scope(site: ServedSite, sandbox: httpx.Client) -> None:

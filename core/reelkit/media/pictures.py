@@ -12,6 +12,8 @@ PictureKind = Literal["jpg", "png", "webp"]
 
 MOST_PIXELS = 64 * 1024 * 1024
 """A picture of more is there to fill somebody's memory."""
+MOST_MARKERS = 4096
+"""Of a JPEG before its size, of up to 64 KiB each: millions of empty ones would hold up everybody."""
 
 # Frame headers, ISO/IEC 10918-1 table B.1: C4, C8 and CC are no frames.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -62,17 +64,19 @@ def read_picture(data: bytes) -> Picture:
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     at = 2
-    while True:
-        while data[at] == 0xFF and data[at + 1] == 0xFF:  # fill bytes
-            at += 1
+    for _ in range(MOST_MARKERS):
         if data[at] != 0xFF:
-            raise BadPicture("The JPEG picture is damaged.")
+            break
         marker = data[at + 1]
+        if marker == 0xFF:  # a fill byte
+            at += 1
+            continue
         if marker in _JPEG_FRAMES:
             return _big(data, at + 7, 2), _big(data, at + 5, 2)
         if marker in (0xD9, 0xDA):
-            raise BadPicture("The JPEG picture is damaged.")
+            break
         at += 2 if marker in _JPEG_ALONE else 2 + max(2, _big(data, at + 2, 2))
+    raise BadPicture("The JPEG picture is damaged.")
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
