@@ -120,7 +120,7 @@ def test_a_title_is_required(title: str | None, site: ServedSite) -> None:
 
 def test_a_body_that_is_no_upload_is_small(site: ServedSite) -> None:
     answer = site.client.post("/videos", json={"title": "x" * 2_000_000})
-    problem(answer, 413, "invalid-payload")
+    assert problem(answer, 413, "invalid-payload")["detail"] == "This takes bodies of at most 1048576 bytes."
 
 
 @pytest.mark.parametrize("id", ["viNOSUCHVIDEO", "x", "vi%00", "..%2f..%2fetc", "vi' OR 1=1 --", "vi" + "a" * 500])

@@ -67,6 +67,8 @@ def problem_of(error: Exception) -> Problem:
 def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer any error."""
     problem = problem_of(error)
+    if isinstance(problem, BodyTooLarge):
+        problem.detail = f"This takes bodies of at most {request.route_handler.resolve_request_max_body_size()} bytes."
     if problem.status >= 500:
         log.error("request failed", path=request.scope["path"], exc_info=error)
     headers = dict(problem.headers)
