@@ -75,7 +75,24 @@ def browser_command() -> list[str]:
     return [sys.executable, str(HERE / "browser_client.py"), str(npm.installed(HERE / "uploader", keep_modules))]
 
 
-CLIENTS: dict[str, Callable[[], list[str]]] = {"Python": python_command, "Node": node_command, "Browser": browser_command}
+def tuspy_command() -> list[str]:
+    return [sys.executable, str(HERE / "tus_client.py"), "tuspy"]
+
+
+def tus_js_command() -> list[str]:
+    node, _ = npm.node_commands()
+    package = HERE.parent / "api" / "tus"
+    modules = npm.installed(package, keep_modules)
+    return [sys.executable, str(HERE / "tus_client.py"), "tus-js-client", *node, str(package / "upload.mjs"), str(modules)]
+
+
+CLIENTS: dict[str, Callable[[], list[str]]] = {
+    "Python": python_command,
+    "Node": node_command,
+    "Browser": browser_command,
+    "tuspy": tuspy_command,
+    "tus-js-client": tus_js_command,
+}
 
 
 @pytest.fixture(scope="session")

@@ -17,15 +17,16 @@ PAGE = HERE.parents[1] / "docs" / "compatibility.md"
 RENEW = "REELKIT_RENEW=1 .venv/bin/pytest tests/contract/test_clients.py"
 CLIENTS = ("Python", "Node")
 UPLOADER = "Browser"
+TUS = ("tuspy", "tus-js-client")
 
 Told = list[tuple[str, str, str | None]]
 
 INTRODUCTION = """\
-# Compatibility with the clients of api.video
+# Compatibility with the clients of api.video and of tus
 
-Official clients, unchanged, work against a reelkit site once their base URL is that of the site. This table is written by
-the tests: each line was done by each client over HTTP against a running site, and its answer was checked. A client
-has no word in the lines that it was not asked to do.
+Official clients of api.video, unchanged, work against a reelkit site once their base URL is that of the site. These tables
+are written by the tests: each line was done by each client over HTTP against a running site, and its answer was checked. A
+client has no word in the lines that it was not asked to do.
 
 | client | version | how it is pointed at a site |
 |---|---|---|
@@ -35,6 +36,19 @@ has no word in the lines that it was not asked to do.
 
 URL is without a slash at its end. HOST is without `https://`, which the uploader puts before it: it needs a site behind TLS
 ([self-hosting](self-hosting.md)); in the tests Caddy stands before the site, and the page is one of Chromium.
+
+"""
+ABOUT_TUS = """\
+
+## Clients of tus
+
+tus 1.0 is spoken at `/uploads/tus` ([uploads](uploads.md#tus)), with a key or an upload token. tuspy knows neither parallel
+uploads nor how to give one up.
+
+| client | version | how it is pointed at a site |
+|---|---|---|
+| Python `tuspy` | {tuspy} | `TusClient(URL + "/uploads/tus", headers={{"X-API-Key": key}})` |
+| Node and browsers `tus-js-client` | {tus_js} | `new tus.Upload(file, {{endpoint: URL + '/uploads/tus?token=' + token}})` |
 
 """
 
@@ -63,20 +77,30 @@ def test_the_official_uploader_uploads_from_a_page_behind_tls(journeys: Callable
     assert not [f"{operation} ({what}): {error}" for operation, what, error in told if error is not None]
 
 
+@pytest.mark.parametrize(("client", "steps"), [("tuspy", 5), ("tus-js-client", 7)])
+def test_a_client_of_tus_does_all_it_can(client: str, steps: int, journeys: Callable[[str], Told]) -> None:
+    told = journeys(client)
+    assert len(told) == steps
+    assert not [f"{operation} ({what}): {error}" for operation, what, error in told if error is not None]
+
+
 def test_the_table_of_compatibility_is_what_the_clients_found(journeys: Callable[[str], Told]) -> None:
-    page = table({client: journeys(client) for client in (*CLIENTS, UPLOADER)})
+    versions = {
+        "python": version("api-video"),
+        "node": npm_version(HERE / "node", "@api.video/nodejs-client"),
+        "uploader": npm_version(HERE / "uploader", "@api.video/video-uploader"),
+        "tuspy": version("tuspy"),
+        "tus_js": npm_version(HERE.parent / "api" / "tus", "tus-js-client"),
+    }
+    page = INTRODUCTION.format(**versions) + table({client: journeys(client) for client in (*CLIENTS, UPLOADER)})
+    page += ABOUT_TUS.format(**versions) + table({client: journeys(client) for client in TUS})
     if os.environ.get("REELKIT_RENEW"):
         PAGE.write_text(page)
     assert PAGE.is_file() and PAGE.read_text() == page, f"docs/compatibility.md is out of date; renew it: {RENEW}"
 
 
 def table(told: Mapping[str, Told]) -> str:
-    """Return the page that tells what each client did."""
-    versions = {
-        "python": version("api-video"),
-        "node": npm_version("node", "@api.video/nodejs-client"),
-        "uploader": npm_version("uploader", "@api.video/video-uploader"),
-    }
+    """Return the table that tells what each client did."""
     results = {
         (operation, what, client): "works" if error is None else f"fails: {error.splitlines()[0][:100]}"
         for client, lines in told.items()
@@ -88,10 +112,10 @@ def table(told: Mapping[str, Told]) -> str:
         for number, (_, what) in enumerate(of_operation):
             cells = " | ".join(results.get((operation, what, client), "") for client in told)
             lines.append(f"| {f'`{operation}`' if number == 0 else ''} | {what} | {cells} |")
-    return INTRODUCTION.format(**versions) + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
-def npm_version(folder: str, name: str) -> str:
+def npm_version(folder: Path, name: str) -> str:
     """Return the version of a package that a folder asks for."""
-    found: str = json.loads((HERE / folder / "package.json").read_text())["dependencies"][name]
+    found: str = json.loads((folder / "package.json").read_text())["dependencies"][name]
     return found

@@ -1,5 +1,5 @@
 // node upload.mjs MODULES OPTIONS: uploads a file with tus-js-client and prints what became of it as JSON.
-// options: endpoint, file, headers, metadata, chunkSize, parallelUploads, abortAt (bytes), previous (an address)
+// options: endpoint, file, headers, metadata, chunkSize, parallelUploads, abortAt (bytes), terminate (then), previous (an address)
 import { createReadStream, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
@@ -25,7 +25,7 @@ const upload = new tus.Upload(createReadStream(options.file), {
     said.progress = sent
     if (options.abortAt && sent >= options.abortAt) {
       options.abortAt = null
-      upload.abort().then(() => finish({ aborted: true }))
+      upload.abort(options.terminate ?? false).then(() => finish({ aborted: true }))
     }
   },
   onError: (error) => finish({ error: String(error) }),
