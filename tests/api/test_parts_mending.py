@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -14,11 +15,14 @@ from reelkit.api import parts as api_parts
 from reelkit.api.parts import take_part
 from reelkit.api.parts_mending import mend_uploads
 from reelkit.api.parts_open import open_upload_in_parts
+from reelkit.api.parts_problems import PartBusy
 from reelkit.api.parts_rules import content_range
 from reelkit.api.parts_storage import PartsAsObjects, multipart_of
+from reelkit.api.sources import take_source
 from reelkit.api.tus_concat import concatenate
 from reelkit.api.tus_storing import append_bytes
 from reelkit.catalog import parts, sources, videos
+from reelkit.catalog.errors import DatabaseBusy
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.parts import PartialUpload
 from reelkit.catalog.scope import Scope
@@ -26,7 +30,7 @@ from reelkit.catalog.videos import NewVideo, Video
 from reelkit.interfaces.storage import KeyTaken, Multipart, NotStored, Part, Storage, Stored
 from reelkit.jobs.runtime import Runtime, running
 from reelkit.plugins import load_plugins
-from reelkit.problems import NotFound
+from reelkit.problems import NotFound, Problem, SourceAlreadyUploaded
 from reelkit.site import Site, Videos
 from reelkit.testing.streams import content, joined, stream
 
@@ -101,6 +105,41 @@ async def test_an_upload_whose_process_died_at_its_end_is_finished(
     assert (status, upload.joined, uploads(runtime)) == ("uploaded", True, [])
     assert await joined(runtime.storage.read(upload.storage_key)) == data
     assert await runtime.engine.status("ingest", upload.source_id or "") is not None
+
+
+class Followed(Given):
+    """A body that goes on until its place is taken."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            yield self._data
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("header", "fault"), [(None, SourceAlreadyUploaded), ("part 1/2", PartBusy), ("bytes 0-5242879/9000000", PartBusy)]
+)
+async def test_who_lost_their_place_stops(
+    runtime: Runtime, video: Video, monkeypatch: pytest.MonkeyPatch, header: str | None, fault: type[Problem]
+) -> None:
+    monkeypatch.setattr(api_parts, "BEAT", 0.01)
+    beats = 0
+
+    async def beat(*_: Any) -> bool:
+        nonlocal beats
+        beats += 1
+        if beats == 1:
+            raise DatabaseBusy("busy")
+        return False
+
+    monkeypatch.setattr(sources, "beat", beat)
+    monkeypatch.setattr(parts, "keep_claim", beat)
+    given = Followed(b"more bytes")
+    given.length = 5 * MIB
+    async with asyncio.timeout(30):
+        with pytest.raises(fault):
+            await take_source(runtime, video, content_range(header, 1 << 30), given, None)
+    assert await sources.for_video(SCOPE, video.video_id) is None and uploads(runtime) == []
 
 
 @pytest.mark.parametrize("days", [7, 2])

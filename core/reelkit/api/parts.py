@@ -13,7 +13,7 @@ from reelkit.api.parts_open import discard, open_upload_in_parts
 from reelkit.api.parts_problems import PartAlreadySent, PartBusy, RangeMismatch, RangeOverlap
 from reelkit.api.parts_rules import SMALLEST, Piece, check_piece, check_size
 from reelkit.api.parts_storage import multipart_of
-from reelkit.api.receiving import ClientGone, Upload
+from reelkit.api.receiving import Upload
 from reelkit.api.sources_finish import look_into, storage_told
 from reelkit.catalog import parts, sources
 from reelkit.catalog.checksums import Checksum, composite
@@ -30,8 +30,6 @@ __all__ = ["join", "kept_alive", "same_bytes", "take_part"]
 
 BEAT = 5.0
 """Seconds between two signs of life of a part in the catalog."""
-IDLE = 60.0
-"""Seconds without a byte after which a client is gone, whatever its connection says."""
 PATIENCE = 25.0
 """Seconds for which a part waits for another request that sends the same one."""
 
@@ -196,43 +194,26 @@ Body = Callable[[AsyncIterable[bytes]], AsyncIterator[bytes]]
 
 
 @asynccontextmanager
-async def kept_alive(beat: Callable[[], Awaitable[bool]]) -> AsyncIterator[Body]:
-    """Call beat every 5 s while the block runs. The body that it wraps ends with PartBusy once beat said False, and the
-    block with ClientGone once the body has waited a minute for a byte.
-    """
-    loop = asyncio.get_running_loop()
+async def kept_alive(beat: Callable[[], Awaitable[bool]], taken: Problem | None = None) -> AsyncIterator[Body]:
+    """Call beat every 5 s while the block runs. The body that it wraps raises `taken`, or PartBusy, once beat said False."""
     lost = False
-    waiting_since: float | None = None
 
     async def watch() -> None:
         nonlocal lost
         while not lost:
             await asyncio.sleep(BEAT)
-            if waiting_since is not None and loop.time() - waiting_since > IDLE:
-                patience.reschedule(loop.time())
-                return
             with suppress(Exception):  # a database that does not answer now may do so at the next beat
                 lost = not await beat()
 
     async def body(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
-        nonlocal waiting_since
-        waiting_since = loop.time()
         async for chunk in chunks:
-            waiting_since = None
             if lost:
-                raise PartBusy(name="Content-Range", detail="Another request took the place of this one.")
+                raise taken or PartBusy(name="Content-Range", detail="Another request took the place of this one.")
             yield chunk
-            waiting_since = loop.time()
-        waiting_since = None
 
     task = asyncio.create_task(watch())
     try:
-        async with asyncio.timeout(None) as patience:
-            yield body
-    except TimeoutError:
-        if patience.expired():
-            raise ClientGone(detail=f"Nothing came for {IDLE:.0f} s.") from None
-        raise
+        yield body
     finally:
         task.cancel()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -13,7 +13,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from reelkit.access.principal import Principal
-from reelkit.api.parts import same_bytes, take_part
+from reelkit.api.parts import kept_alive, same_bytes, take_part
 from reelkit.api.parts_problems import ContentRangeAlreadyInitiated, RangeMismatch
 from reelkit.api.parts_rules import LARGEST, Piece, content_range
 from reelkit.api.receiving import Upload, declared_length, open_upload
@@ -30,9 +30,6 @@ from reelkit.jobs.runtime import Runtime
 from reelkit.problems import NotFound, SourceAlreadyCopied, SourceAlreadyDownloaded, SourceAlreadyUploaded
 
 __all__ = ["file_limit", "refuse_brought", "take_source", "upload_source"]
-
-BEAT = 20.0
-"""Seconds between two signs of life of an upload in the catalog."""
 
 
 @post(
@@ -112,8 +109,9 @@ async def _store(runtime: Runtime, source: Source, upload: Upload, size: int | N
     """Stream the file to storage and note that it is there, which is to be told; if anything fails, nothing of it stays."""
     checksum = Checksum()
     try:
-        async with _beating(source) as body:
-            chunks = body(checksum.follow(_exactly(upload, size)))
+        taken = SourceAlreadyUploaded(detail="Another upload took the place of this one.")
+        async with kept_alive(lambda: sources.beat(source.scope, source.id), taken) as alive:
+            chunks = alive(checksum.follow(_exactly(upload, size)))
             with storage_told(source.id):
                 stored = await runtime.storage.put(source.storage_key, chunks)
         async with noting(runtime) as happened:
@@ -137,28 +135,3 @@ async def _exactly(upload: Upload, size: int | None) -> AsyncIterator[bytes]:
         yield chunk
     if size is not None and seen != size:
         raise RangeMismatch(f"The header tells {size} bytes, the file has {seen}.", (size, size))
-
-
-@asynccontextmanager
-async def _beating(source: Source) -> AsyncIterator[Any]:
-    """Say that the upload goes on while the block runs; the body that it wraps stops when its place was taken."""
-    lost = False
-
-    async def beat() -> None:
-        nonlocal lost
-        while not lost:
-            await asyncio.sleep(BEAT)
-            with suppress(Exception):  # a database that does not answer now may do so at the next beat
-                lost = not await sources.beat(source.scope, source.id)
-
-    async def body(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for chunk in chunks:
-            if lost:
-                raise SourceAlreadyUploaded(detail="Another upload took the place of this one.")
-            yield chunk
-
-    task = asyncio.create_task(beat())
-    try:
-        yield body
-    finally:
-        task.cancel()
