@@ -35,6 +35,9 @@ async def draft(runtime: Runtime, job: JobContext, payload: dict[str, Any]) -> N
     planned = await work.plan(source.id, draft_of(source.probe))
     if planned is None or planned[0].status == "encoded":
         return
+    # Before anything is stored, so that the next attempt has names of its own however early this one ends.
+    if not await work.start([planned[0].id]):
+        return
     path = await at_hand(runtime.storage, source.storage_key, job.scratch)
     task = DraftTask(path, source.probe, draft_rung(source.probe.video), job.scratch)
     segments = runtime.transcoder.draft(task, job.progress)

@@ -11,6 +11,7 @@ from typing import Any
 import av
 import pytest
 from reelkit.catalog import videos, work
+from reelkit.catalog.errors import DatabaseBusy
 from reelkit.catalog.playback import Playback, playback
 from reelkit.catalog.sources import Source
 from reelkit.jobs.draft import draft, draft_failed
@@ -81,6 +82,22 @@ async def test_the_next_attempt_begins_a_draft_of_its_own(
     # A third attempt finds nothing to do.
     await draft(runtime, job("draft", source), {"source_id": source.id})
     assert await playback(source.video_id) == after
+
+
+async def test_an_attempt_that_ends_before_its_first_commit_is_no_hindrance(
+    runtime: Runtime, source: Source, job: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "add_draft_segment", _busy)
+        with pytest.raises(DatabaseBusy):
+            await draft(runtime, job("draft", source), {"source_id": source.id})
+    await draft(runtime, job("draft", source), {"source_id": source.id})
+    after = await playback(source.video_id)
+    assert after is not None and after.drafts[0].complete
+
+
+async def _busy(*_: Any) -> bool:
+    raise DatabaseBusy("Another process kept the database locked for too long.")
 
 
 async def test_a_video_that_was_deleted_ends_its_draft(
