@@ -22,11 +22,11 @@ async def fragments(stream: asyncio.StreamReader, stall: float) -> AsyncIterator
             # Not wait_for, which in Python 3.11 loses a cancellation that comes together with the bytes.
             async with asyncio.timeout(stall):
                 header = await stream.readexactly(8)
-            size, kind = struct.unpack(">I4s", header)
-            if size == 1:
-                header += await stream.readexactly(8)
-                size = struct.unpack(">Q", header[8:])[0]
-            body = await stream.readexactly(size - len(header))
+                size, kind = struct.unpack(">I4s", header)
+                if size == 1:
+                    header += await stream.readexactly(8)
+                    size = struct.unpack(">Q", header[8:])[0]
+                body = await stream.readexactly(size - len(header))
         except asyncio.IncompleteReadError:
             return
         piece += header + body

@@ -17,6 +17,7 @@ from reelkit.interfaces.transcoder import DraftSegment, DraftTask, TranscodeFail
 from reelkit.media.ladder import draft_rung
 from reelkit.media.probe import probe
 from reelkit_ffmpeg import FfmpegTranscoder
+from reelkit_ffmpeg.fragments import fragments
 
 SampleMaker = Callable[..., Path]
 
@@ -120,3 +121,12 @@ async def test_a_draft_of_nothing_fails_with_a_reason(
     with pytest.raises(TranscodeFailed, match="not a video"):
         async for _ in transcoder.draft(task, lambda _: None):
             pass
+
+
+@pytest.mark.parametrize("come", [b"", b"\0\0", b"\0\0\0\x01mdat\0\0", b"\0\0\1\0mdat and no more"])
+async def test_an_encoder_that_stands_still_is_noticed_wherever_it_does(come: bytes) -> None:
+    stream = asyncio.StreamReader()
+    stream.feed_data(come)
+    async with asyncio.timeout(30):
+        with pytest.raises(TimeoutError):
+            await anext(fragments(stream, 0.05))
