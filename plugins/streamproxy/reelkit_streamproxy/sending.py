@@ -53,7 +53,14 @@ async def stream(
     # The server swallows what is sent to a viewer who has gone, so somebody has to listen for it, also while an origin
     # is silent.
     gone = asyncio.ensure_future(_disconnected(receive))
-    gone.add_done_callback(lambda done: None if done.cancelled() else task.cancel())
+    sending = True
+
+    def stop(gone: asyncio.Future[None]) -> None:
+        # Many go the moment they have all of it: what the task does next is not to be cancelled.
+        if sending and not gone.cancelled():
+            task.cancel()
+
+    gone.add_done_callback(stop)
     try:
         piece = first
         while piece:
@@ -70,6 +77,7 @@ async def stream(
     except OutboundFailed as error:
         raise CutOff(str(error)) from error
     finally:
+        sending = False
         gone.cancel()
 
 

@@ -16,6 +16,7 @@ from reelkit import OutboundFailed
 from reelkit_streamproxy.addresses import Address, parse_address
 from reelkit_streamproxy.connections import Connections
 from reelkit_streamproxy.joining import ROOM, Joining
+from reelkit_streamproxy.sending import stream as send_on
 from reelkit_streamproxy.shared import WINDOW, Reader
 from reelkit_streamproxy.upstream import Body, Limits, Upstream
 
@@ -167,6 +168,28 @@ async def test_of_an_endless_body_a_window_is_kept() -> None:
         assert await rest(late) == body, "who comes later has the whole of it"
         late.close()
         assert joining._memory.room == ROOM and not joining._shared
+
+
+async def test_who_goes_with_the_last_byte_cancels_nothing_that_follows() -> None:
+    left = asyncio.Event()
+
+    async def receive() -> dict[str, str]:
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if not message.get("more_body", True):
+            left.set()
+            await asyncio.sleep(0)  # the news is there, and told to nobody yet
+
+    pieces = [b"second"]
+
+    class Rest:
+        async def read(self) -> bytes:
+            return pieces.pop()
+
+    await send_on(receive, send, 200, [], b"first", Rest(), 11)
+    await asyncio.sleep(0)  # here the task would be cancelled
 
 
 async def test_without_room_each_fetches_their_own() -> None:
