@@ -9,6 +9,8 @@ import httpx
 import pytest
 from reelkit.testing.served import ServedSite
 
+from tests.api.test_videos import problem
+
 
 def session(site: ServedSite, key: str, **fields: str) -> str:
     answer = httpx.post(f"{site.url}/api/auth", headers={"X-API-Key": key})
@@ -62,7 +64,7 @@ def test_a_session_reads_what_its_key_may_read(site: ServedSite) -> None:
 def test_a_session_changes_nothing_and_sees_no_secret(site: ServedSite, method: str, path: str) -> None:
     video = site.new_video()
     refused = ask(site, method, path.format(video=video), session(site, site.key))
-    assert (refused.status_code, refused.json()["title"]) == (403, "Access denied")
+    assert problem(refused, 403, "authorization-access-denied")["title"] == "Access denied"
     assert "session token" in refused.json()["detail"]
 
 

@@ -143,8 +143,14 @@ def test_nobody_sees_a_video_of_another_environment(site: ServedSite, sandbox: h
 def test_without_a_key_nothing_is_told(site: ServedSite) -> None:
     for method, path in (("GET", "/videos"), ("POST", "/videos"), ("GET", "/videos/x/status"), ("DELETE", "/videos/x")):
         problem(httpx.request(method, site.url + path), 401, "authentication-missing-authorization-header")
-    wrong = httpx.get(f"{site.url}/videos", headers={"Authorization": "Bearer rk_live_wrong"})
-    problem(wrong, 401, "authentication-invalid-access-token")
+    for name, value, slug in (
+        ("Authorization", "Bearer rk_live_wrong", "access-token"),
+        ("Authorization", "Basic cmtfbGl2ZV93cm9uZzo=", "api-key"),
+        ("X-API-Key", "rk_live_wrong", "api-key"),
+        ("X-Session-Token", "wrong", "session-token"),
+        ("Authorization", "Digest username=me", "authorization-header-value"),
+    ):
+        problem(httpx.get(f"{site.url}/videos", headers={name: value}), 401, f"authentication-invalid-{slug}")
     basic = httpx.get(f"{site.url}/videos", auth=(site.key, ""))
     assert basic.status_code == 200
 

@@ -323,6 +323,7 @@ def test_a_key_takes_as_many_bytes_a_month_as_its_tier_says(site: ServedSite, vi
     refused = WEB.get(f"{site.url}/vod/{video}/hls/manifest.m3u8", headers={"X-API-Key": key})
     said = refused.json()
     assert (refused.status_code, said["title"], said["limit"]) == (403, "The monthly volume is used up.", 20000)
+    assert said["type"].endswith("/monthly-bytes-exceeded")
     assert WEB.get(f"{site.url}/videos/{video}", headers={"X-API-Key": key}).status_code == 200, "data costs nothing"
     deadline = time.monotonic() + 60
     while not (lines := json.loads(site.command("keys", "usage", key, "--json"))):
