@@ -195,6 +195,26 @@ def test_who_watches_now_is_live(site: ServedSite, get: Get) -> None:
     assert get("metrics/ccv/live", **query)["data"] == 1
 
 
+def test_a_seek_and_a_picture_that_comes_late_interrupt_no_watching(site: ServedSite, get: Get) -> None:
+    """As the official players tell it: of the ticks of five seconds the last one only."""
+    video = site.new_video("sought")
+    told = [
+        (PLAY, 0),
+        (LOADED, 0.5),
+        (TICK, 5),
+        (SEEKING, 6),
+        (TICK, 10),
+        (SOURCE, 11),
+        (TICK, 15),
+        (PAUSE, 16),
+        (LOADED, 18),
+    ]
+    send(site, beat(video, told))
+    query = {"filterBy[mediaId][]": video}
+    wait(lambda: get("metrics/watch-time/sum", **query)["data"] == pytest.approx(16))
+    assert get("metrics/view/count", **query, viewDuration="10s")["data"] == 1
+
+
 def test_a_replay_is_a_start_and_no_play(site: ServedSite, get: Get) -> None:
     video = site.new_video("again")
     send(site, beat(video, [(PLAY, 0), (TICK, 5), (ENDED, 8), (PLAY, 10), (TICK, 15), (ENDED, 18)]))

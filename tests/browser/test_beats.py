@@ -38,13 +38,13 @@ async def test_a_player_tells_what_its_viewer_does(host: PlayerHost, viewers: Vi
     await viewer.playing_from(0.5)
     await viewer.run("document.querySelector('video').pause()")
     await arrived(host, PAUSE)
-    await viewer.run("document.querySelector('video').currentTime = document.querySelector('video').duration - 0.5")
-    await viewer.run("document.querySelector('video').play()")
+    await viewer.run("const film = document.querySelector('video'); film.play(); film.currentTime = film.duration - 0.5")
     await arrived(host, ENDED)
 
     kinds = [event["typ"] for event in told(host)]
     assert kinds.count(PLAY) == 1
     assert kinds.index(PLAY) < kinds.index(PAUSE) < kinds.index(SEEKING) < kinds.index(ENDED)
+    assert all(event["pau"] for event in told(host) if event["typ"] == SEEKING)
     assert {beat["mid"] for beat in host.beats} == {"viFilm"}
     assert len({(beat["sid"], beat["pid"]) for beat in host.beats}) == 1
     assert viewer.errors == []

@@ -52,7 +52,7 @@ def story(seed: int, playbacks: int = 40, scope: Scope = SCOPE) -> list[Event]:
                     profile_id=profile + 1,
                     kind=kind,
                     at=at,
-                    paused=chance.choice((False, False, True, None)) if kind == events.TICK else None,
+                    paused=chance.choice((False, False, True, None)) if kind in (1, 4, 7, 8) else None,
                 )
             )
     return sorted(told, key=lambda event: event.at)
@@ -86,7 +86,8 @@ class Recount:
             if there:
                 for slot in range(last // SLOT, event.at // SLOT + 1):
                     self.present[event.playback, slot] = event
-            playing = event.kind == 2 or (event.kind == 4 and (event.paused is False or (event.paused is None and begun)))
+            plays = event.kind == 2 or (event.kind == 4 and (event.paused is False or (event.paused is None and begun)))
+            playing = plays or (there and event.kind in (1, 4, 7, 8) and not event.paused)
             if event.kind == 8 and not source:
                 source = event.at
             if event.kind == 1:
@@ -100,7 +101,7 @@ class Recount:
                 if started:
                     self.count(events.END, event.at, 0, event)
                 started = False
-            if playing:
+            if plays:
                 self.present[event.playback, event.at // SLOT] = event
                 if not begun:
                     self.count(events.PLAY, event.at, 0, event)

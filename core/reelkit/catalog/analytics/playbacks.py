@@ -10,11 +10,13 @@ import msgspec
 from reelkit.catalog.analytics.events import (
     END,
     ENDED,
+    ERROR,
     HOUR,
     IMPRESSION,
     LOADED,
     LOADING,
     MINUTE,
+    PAUSE,
     PLAY,
     PLAYED,
     SLOT,
@@ -35,6 +37,8 @@ GAP: Final = 30_000
 LONGEST_LOADING: Final = 600_000
 
 Key = TypeVar("Key")
+
+STOPS: Final = (PAUSE, ERROR, ENDED)
 
 # Flags of a playback.
 IMPRESSED, TIMED, BEGUN, OPEN, PLAYING = 1, 2, 4, 8, 16
@@ -112,7 +116,11 @@ def follow(playback: Playback, event: Event, out: Digest) -> list[tuple[int, int
     plays = event.kind == PLAYED or (
         event.kind == TICK and (event.paused is False or (event.paused is None and bool(flags & BEGUN)))
     )
-    flags = flags | PLAYING if plays else flags & ~PLAYING
+    if plays:
+        flags |= PLAYING
+    elif not present or event.kind in STOPS or event.paused:
+        # A seek stops nothing by itself, nor a picture that comes after the click: the next tick may be 5 s away.
+        flags &= ~PLAYING
     match event.kind:
         case _ if plays:
             # A tick counts as well: a player may have begun before anybody listened to it.

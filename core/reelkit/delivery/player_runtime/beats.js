@@ -12,8 +12,8 @@ export function follow(video, id, since) {
   let timer = null;
   let began = false;
 
-  const note = (type, eat = Date.now()) => {
-    const { currentTime: vti, videoWidth: vwi, videoHeight: vhe, paused: pau } = video;
+  const note = (type, eat = Date.now(), pau = video.paused) => {
+    const { currentTime: vti, videoWidth: vwi, videoHeight: vhe } = video;
     waiting.push({ eat, typ: TYPES[type], vti, vwi, vhe, pau });
     if (waiting.length >= MOST_WAITING) send();
   };
@@ -37,6 +37,9 @@ export function follow(video, id, since) {
     send();
   };
 
+  // Nothing is watched until the tick that follows; other players say nothing of stalls, and a seek of theirs stops nothing.
+  const stall = () => began && note("seeking", Date.now(), true);
+
   const listeners = {
     loadeddata: () => tell("loaded"),
     // `play` is the wish, `playing` is the picture; a stall in between is no watching.
@@ -46,8 +49,8 @@ export function follow(video, id, since) {
       clearInterval(timer);
       timer = setInterval(() => !video.paused && video.readyState > 2 && tell("tick"), BEAT);
     },
-    waiting: () => began && note("seeking"),
-    seeking: () => began && note("seeking"),
+    waiting: stall,
+    seeking: stall,
     seeked: () => began && note("tick"),
     pause: () => began && !video.ended && tell("pause"),
     ended: () => {
