@@ -78,6 +78,7 @@ def test_any_json_is_events_within_bounds_or_refused(beat: dict[str, Any]) -> No
         ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537 Chrome/140 Safari/537 Edg/140", "computer windows/edge"),
         ("Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537 Chrome/140 Mobile Safari/537", "phone android/chrome"),
         ("Mozilla/5.0 (Linux; Android 15; SM-X910) AppleWebKit/537 Chrome/140 Safari/537", "tablet android/chrome"),
+        ("Dalvik/2.1.0 (Linux; U; Android 15; Pixel 9 Build/AP4A)", "phone android/unknown"),
         ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) CriOS/140 Mobile Safari/604", "phone ios/chrome"),
         ("Mozilla/5.0 (SMART-TV; Linux; Tizen 8.0) AppleWebKit/537 Chrome/120 Safari/537", "tv tizen/chrome"),
         ("Mozilla/5.0 (PlayStation; PlayStation 5/6.0) AppleWebKit/605 Version/15 Safari/605", "console playstation/safari"),

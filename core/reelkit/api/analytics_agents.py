@@ -62,6 +62,8 @@ TELEVISIONS: Final = (
     "crkey",
     " tv",
 )
+# Browsers on tablets leave out "Mobile"; apps, which come with the agent of their system, never say it.
+NO_TABLETS: Final = ("mobile", "dalvik/", "okhttp/")
 CONSOLES: Final = ("playstation", "xbox", "nintendo")
 
 
@@ -83,7 +85,7 @@ def agent_of(header: str) -> Agent:
         device = "console"
     elif any(mark in text for mark in TELEVISIONS) or system in ("tizen", "webos", "tvos"):
         device = "tv"
-    elif "ipad" in text or "tablet" in text or (system == "android" and "mobile" not in text):
+    elif "ipad" in text or "tablet" in text or (system == "android" and not any(mark in text for mark in NO_TABLETS)):
         device = "tablet"
     elif system in ("ios", "android", "windows phone") or "mobile" in text:
         device = "phone"
