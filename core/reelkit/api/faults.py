@@ -19,7 +19,7 @@ from litestar.types import ExceptionHandlersMap
 
 from reelkit.api.tus_headers import VERSION
 from reelkit.catalog.errors import DatabaseError, DatabaseFull
-from reelkit.interfaces.storage import StorageError
+from reelkit.interfaces.storage import StorageError, StorageFull
 from reelkit.problems import (
     BodyTooLarge,
     InvalidPayload,
@@ -28,6 +28,7 @@ from reelkit.problems import (
     Problem,
     ServerError,
     StorageFailing,
+    StorageIsFull,
     UnrecognizedUrl,
 )
 
@@ -58,6 +59,8 @@ def problem_of(error: Exception) -> Problem:
             return NotReady(detail="There is no room left on the site. Whoever runs it has to make some.")
         case DatabaseError():
             return NotReady(detail="The database does not answer now.")
+        case StorageFull():
+            return StorageIsFull(name="file")
         case StorageError():
             return StorageFailing()
         case _:

@@ -18,7 +18,6 @@ from reelkit.api.pagination import Pagination, paginate, requested_page
 from reelkit.api.payloads import read_payload
 from reelkit.api.queries import Query
 from reelkit.api.removal import remove_soon
-from reelkit.api.text_files import keep_file
 from reelkit.api.video_json import atom
 from reelkit.catalog import player_themes
 from reelkit.catalog.packing import storable
@@ -26,6 +25,7 @@ from reelkit.catalog.player_themes import Look, PlayerTheme, SortBy
 from reelkit.catalog.scope import Scope
 from reelkit.interfaces.change import Action
 from reelkit.jobs.runtime import Runtime
+from reelkit.jobs.transfer import store_bytes
 from reelkit.problems import InvalidAttribute, NotFound, Problem, every
 
 __all__ = ["HANDLERS", "LogoUpload", "NewThemePayload", "ThemeJson", "ThemeList", "ThemePayload", "check", "theme_json"]
@@ -216,7 +216,7 @@ async def upload_logo(
     given = await edit.propose(asked)
     check_link(given.link)
     key = player_themes.new_logo_key(scope, player_id)
-    await keep_file(runtime, key, received.content)
+    await store_bytes(runtime.storage, key, received.content)
     try:
         changed = await player_themes.set_logo(scope, player_id, key=key, type=received.picture.type, link=given.link)
     except BaseException:

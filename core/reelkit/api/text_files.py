@@ -19,13 +19,12 @@ from reelkit.catalog import text_tracks
 from reelkit.catalog.languages import canonical
 from reelkit.catalog.text_tracks import Kind, TextTrack
 from reelkit.catalog.videos import Video
-from reelkit.interfaces.storage import StorageFull
 from reelkit.jobs.runtime import Runtime
 from reelkit.jobs.transfer import store_bytes
 from reelkit.media.webvtt import read_text, well_formed
-from reelkit.problems import InvalidAttribute, NotFound, StorageIsFull
+from reelkit.problems import InvalidAttribute, NotFound
 
-__all__ = ["drop_text", "find_text", "keep_file", "list_texts", "read_language", "take_text"]
+__all__ = ["drop_text", "find_text", "list_texts", "read_language", "take_text"]
 
 MAX_BYTES = 10 << 20
 """Of one file of text: a day of dense captions is about 3 MB."""
@@ -66,20 +65,12 @@ async def whole_upload(request: Request[Any, Any, Any], limit: int) -> tuple[Upl
     return upload, bytes(data)
 
 
-async def keep_file(runtime: Runtime, key: str, data: bytes) -> None:
-    """Store a small file under a new key. Raises StorageIsFull, StorageError."""
-    try:
-        await store_bytes(runtime.storage, key, data)
-    except StorageFull as error:
-        raise StorageIsFull(name="file") from error
-
-
 async def take_text(
     request: Request[Any, Any, Any], runtime: Runtime, video: Video, kind: Kind, language: str, as_json: AsJson[J]
 ) -> J:
     """Store an uploaded file of text and let it take the place of the one of its language, if there is one.
 
-    Raises the Problems of uploads, NotFound, StorageIsFull, and what a plugin refuses with.
+    Raises the Problems of uploads, NotFound, StorageError, and what a plugin refuses with.
     """
     _, data = await whole_upload(request, MAX_BYTES)
     scope, video_id, base_url = video.scope, video.video_id, runtime.site.site.base_url
@@ -90,7 +81,7 @@ async def take_text(
         edit = Changing(runtime, scope, kind, "update", id=before.id, before=as_json(before, base_url))
     given = await edit.propose(TextUpload(video_id, language, await asyncio.to_thread(read_text, data)))
     key, kept = text_tracks.new_key(scope, video_id, kind), given.text.encode("utf-8", "replace")
-    await keep_file(runtime, key, kept)
+    await store_bytes(runtime.storage, key, kept)
     try:
         put = await text_tracks.put(
             scope, video_id, kind, language, storage_key=key, size=len(kept), well_formed=well_formed(given.text)

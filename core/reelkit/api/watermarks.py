@@ -16,12 +16,12 @@ from reelkit.api.decodable import receive_decodable
 from reelkit.api.pagination import Pagination, paginate, requested_page
 from reelkit.api.queries import Query
 from reelkit.api.removal import remove_soon
-from reelkit.api.text_files import keep_file
 from reelkit.api.video_json import atom
 from reelkit.catalog import watermarks
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.watermarks import Watermark
 from reelkit.jobs.runtime import Runtime
+from reelkit.jobs.transfer import store_bytes
 from reelkit.problems import InvalidAttribute, NotFound
 
 __all__ = ["HANDLERS", "WatermarkJson", "WatermarkList", "check", "delete_watermark", "list_watermarks", "upload_watermark"]
@@ -79,7 +79,7 @@ async def upload_watermark(
     await edit.propose(WatermarkUpload(seen.type, len(received.content), seen.width, seen.height))
     id = watermarks.new_watermark_id()
     key = watermarks.storage_key(scope, id)
-    await keep_file(runtime, key, received.content)
+    await store_bytes(runtime.storage, key, received.content)
     try:
         made = await watermarks.create(scope, id, content_type=seen.type, width=seen.width, height=seen.height)
     except BaseException:
