@@ -30,7 +30,7 @@ from reelkit.interfaces.storage import NotStored, Part, StorageError, Stored
 
 from reelkit_local.folders import Folders, lock_is_free, os_errors, sync_folder
 from reelkit_local.threads import held, in_thread
-from reelkit_local.writing import FileWriter, write_stream
+from reelkit_local.writing import FileWriter, give_back, write_stream
 
 __all__ = ["Uploads"]
 
@@ -197,8 +197,12 @@ class Uploads:
 
     def _close_part(self, folder: Path, writing: Writing) -> None:
         """Close what was open; a part that was not settled is gone."""
+        broken = folder / writing.record.name
         with suppress(OSError):
-            (folder / writing.record.name).unlink(missing_ok=True)
+            if writing.record.kind == "claim" and broken.exists():
+                # While its claim still keeps others from the place: what ran out of room must not keep it full.
+                give_back(writing.data, writing.record.offset, writing.record.size)
+            broken.unlink(missing_ok=True)
         for descriptor in {writing.lock, writing.data}:
             os.close(descriptor)
 

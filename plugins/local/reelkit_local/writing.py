@@ -14,7 +14,7 @@ from reelkit_local.direct import ALIGNMENT, DirectFile
 from reelkit_local.folders import Folders, os_errors
 from reelkit_local.threads import finish, in_thread
 
-__all__ = ["FileWriter", "write_stream"]
+__all__ = ["FileWriter", "give_back", "write_stream"]
 
 BATCH = 1024**2
 """Bytes handed to the thread at once: a hop for each 64 KiB chunk would cost more than the write itself."""
@@ -37,6 +37,8 @@ DIRECT_STREAMS = 4
 """Up to so many streams at once go past the page cache; of more a disk with heads would do nothing but move them."""
 
 SYNC_FILE_RANGE_WRITE = 2
+PUNCH_HOLE = 1 | 2
+"""FALLOC_FL_KEEP_SIZE and FALLOC_FL_PUNCH_HOLE of fallocate(2)."""
 
 _streams = 0
 """How many streams are being written by this process now."""
@@ -45,6 +47,15 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _sync_file_range = getattr(_libc, "sync_file_range", None)
 if _sync_file_range is not None:
     _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+_fallocate = getattr(_libc, "fallocate", None)
+if _fallocate is not None:
+    _fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
+
+
+def give_back(descriptor: int, start: int, size: int) -> None:
+    """Free the blocks of a range inside a file; a hint, which some filesystems do not know."""
+    if _fallocate is not None:
+        _fallocate(descriptor, PUNCH_HOLE, start, size)
 
 
 class FileWriter:

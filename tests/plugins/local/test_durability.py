@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from reelkit.interfaces.storage import KeyTaken, NotStored, StorageFull, StorageUnavailable
+from reelkit.interfaces.storage import KeyTaken, NotStored, Part, StorageFull, StorageUnavailable
 from reelkit.testing.streams import MIB, content, joined, stream
 from reelkit_local import LocalStorage
 
@@ -52,6 +52,22 @@ async def test_a_full_disk_stops_a_part_and_keeps_the_others(small_disk: Path) -
         await storage.put_part("large", upload, 2, stream(content(40 * MIB)), size=40 * MIB, offset=6 * MIB)
     await storage.complete("large", upload, [kept])
     assert await joined(storage.read("large")) == content(6 * MIB)
+    await storage.close()
+
+
+async def test_parts_that_do_not_fit_together_leave_no_blocks(small_disk: Path) -> None:
+    storage = LocalStorage(small_disk / "media")
+    upload = await storage.begin("large")
+    kept = await storage.put_part("large", upload, 1, stream(content(6 * MIB)), size=6 * MIB, offset=0)
+    both = [
+        storage.put_part("large", upload, number, stream(content(12 * MIB)), size=12 * MIB, offset=offset * MIB)
+        for number, offset in ((2, 6), (3, 18))
+    ]
+    done = await asyncio.gather(*both, return_exceptions=True)
+    parts = [kept, *(part for part in done if isinstance(part, Part))]
+    assert any(isinstance(fault, StorageFull) for fault in done)
+    blocks = sum(path.stat().st_blocks * 512 for path in small_disk.rglob("*") if path.is_file())
+    assert blocks < sum(part.size for part in parts) + MIB
     await storage.close()
 
 
