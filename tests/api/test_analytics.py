@@ -171,6 +171,18 @@ def test_a_time_series_covers_its_window(get: Get, media: str, interval: str, bu
     assert answer["context"]["interval"] == interval
 
 
+@pytest.mark.parametrize("offset", ["+09:00", "-03:30", "+05:45"])
+def test_days_begin_at_midnight_of_the_offset_that_is_asked_with(get: Get, media: str, offset: str) -> None:
+    zone = datetime.fromisoformat(f"2026-01-01T00:00:00{offset}").tzinfo
+    today = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    asked = {"from": (today - timedelta(days=2)).isoformat(), "to": (today + timedelta(days=1)).isoformat()}
+    days = get("timeseries/play", **asked, interval="day", **{"filterBy[mediaId][]": media})["data"]
+
+    begin = [datetime.fromisoformat(day["emittedAt"]).astimezone(zone) for day in days[:3]]
+    assert begin == [today - timedelta(days=age) for age in (2, 1, 0)]
+    assert sum(day["metricValue"] for day in days) == 3
+
+
 def test_what_is_to_come_weighs_in_no_average_and_has_buckets(get: Get, media: str) -> None:
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     asked = {"from": start.isoformat(), "filterBy[mediaId][]": media}

@@ -140,7 +140,7 @@ class Recount:
         for key, slots in there.items():
             size = stop - first
             if isinstance(by, Every):
-                bucket = range(key * by.ms // SLOT, (key + 1) * by.ms // SLOT)
+                bucket = range((key * by.ms - by.ahead) // SLOT, ((key + 1) * by.ms - by.ahead) // SLOT)
                 size = len(range(max(bucket.start, first), min(bucket.stop, stop)))
             result[key] = (max(map(len, slots.values())), sum(map(len, slots.values())) / size)
         return result
@@ -158,7 +158,7 @@ def fits(event: Event, wanted: Filter) -> bool:
 
 def key_of(event: Event, at: int, by: Any) -> Any:
     if isinstance(by, Every):
-        return at // by.ms
+        return (at + by.ahead) // by.ms
     if by == counting.ALL:
         return ""
     if by == counting.MEDIA_TYPE:
@@ -189,6 +189,9 @@ KEYS = (
     Every(MINUTE),
     Every(HOUR),
     Every(24 * HOUR),
+    Every(24 * HOUR, 9 * HOUR),
+    Every(24 * HOUR, -3 * HOUR - 30 * MINUTE),
+    Every(HOUR, 345 * MINUTE),
 )
 METRICS = (*range(events.IMPRESSION, events.WATCH + 1), *events.VIEWS.values())
 

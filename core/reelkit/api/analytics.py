@@ -182,7 +182,10 @@ async def broken_down(
 async def over_time(
     request: Request[Any, Any, Any], principal: NamedDependency[Principal], metric: FromPath[str]
 ) -> OverTime:
-    """Answer a metric for each minute, hour or day of a window, the oldest first unless asked otherwise."""
+    """Answer a metric for each minute, hour or day of a window, the oldest first unless asked otherwise.
+
+    Days begin at midnight of the offset that `from` is written with.
+    """
     if metric not in TAKEN_APART:
         raise UnrecognizedUrl
     query = AnalyticsQuery(request.scope["query_string"], (*SORTED, "interval"))
@@ -194,16 +197,17 @@ async def over_time(
     order = query.one_of("sortOrder", ("asc", "desc")) or ("desc" if by_value else "asc")
     page = query.page()
     query.check()
-    ms = INTERVALS[interval]
-    values = await measured(scope, *split(metric), window.until(now), wanted, Every(ms), unique, seconds)
-    buckets = [(number, values.get(number, 0)) for number in range(window.start // ms, -(-window.stop // ms))]
+    by = Every(INTERVALS[interval], query.ahead)
+    values = await measured(scope, *split(metric), window.until(now), wanted, by, unique, seconds)
+    numbers = range(by.number(window.start), by.number(window.stop - 1) + 1)
+    buckets = [(number, values.get(number, 0)) for number in numbers]
     buckets.sort(key=lambda pair: pair[0], reverse=order == "desc" and not by_value)
     if by_value:
         buckets.sort(key=lambda pair: pair[1], reverse=order == "desc")
     shown = cut(buckets, page)
     pagination = paginate(f"/data/timeseries/{metric}", query.query, page, len(shown), len(buckets))
     context = Context(named(metric, unique, seconds), interval=interval, timeframe=timeframe(window))
-    return OverTime(context, tuple(MomentValue(iso(number * ms), value) for number, value in shown), pagination)
+    return OverTime(context, tuple(MomentValue(iso(by.begin(number)), value) for number, value in shown), pagination)
 
 
 async def measured(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 from reelkit.api.pagination import PageRequest, requested_page
@@ -39,6 +39,8 @@ class AnalyticsQuery:
     def __init__(self, query_string: bytes, more: Iterable[str] = (), *, filters: Iterable[str] = FILTERS) -> None:
         self.query = Query(query_string)
         self.faults: list[Problem] = []
+        self.ahead = 0
+        """Milliseconds, whole minutes, by which the clock that `from` was read from is ahead of UTC."""
         allowed, filters = {*WINDOW, *more}, set(filters)
         self.found: dict[str, list[str]] = {}
         for name, value in self.query.pairs:
@@ -164,8 +166,11 @@ class AnalyticsQuery:
         text = re.sub(r" (?=\d\d:?\d\d$)", "+", given)
         try:
             moment = datetime.fromisoformat(text)
-            if moment.tzinfo is None or len(text) < len("2024-02-05T00:00Z"):
+            offset = moment.utcoffset()
+            if offset is None or len(text) < len("2024-02-05T00:00Z"):
                 raise ValueError(text)
+            if name == "from":
+                self.ahead = offset // timedelta(minutes=1) * MINUTE
             return int(moment.timestamp() * 1000)
         except (ValueError, OverflowError):
             self.fault(name, "This must be an ISO-8601 date with its time and offset, as 2024-02-05T00:00:00+01:00.")

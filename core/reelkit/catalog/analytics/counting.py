@@ -36,9 +36,21 @@ class Counted(msgspec.Struct, frozen=True):
 
 
 class Every(msgspec.Struct, frozen=True):
-    """Buckets of time of so many milliseconds, numbered since 1970."""
+    """Buckets of time of so many milliseconds, numbered since 1970. ahead: ms by which the asker's clock is ahead of UTC.
+
+    ahead is whole minutes, so that no slot of ten seconds is cut.
+    """
 
     ms: int
+    ahead: int = 0
+
+    def number(self, at: int) -> int:
+        """Return the bucket of a moment."""
+        return (at + self.ahead) // self.ms
+
+    def begin(self, number: int) -> int:
+        """Return the moment that a bucket begins at."""
+        return number * self.ms - self.ahead
 
 
 Key = str | Every
@@ -83,7 +95,7 @@ async def counted(scope: Scope, metric: int, window: Window, wanted: Filter, by:
 def cell_dimension(wanted: Filter, by: Key) -> str | None:
     """Return the dimension of the cells that answer a query; None when no cell is fine enough."""
     asked = set(wanted.of_profile())
-    if isinstance(by, Every) and by.ms % HOUR:
+    if isinstance(by, Every) and (by.ms % HOUR or by.ahead % HOUR):
         return None
     if (needed := about_profiles(by)) is not None:
         asked.add(needed)
@@ -97,7 +109,7 @@ async def from_cells(
     first, stop = window.whole_hours()
     if first == stop:
         return {}
-    key = f"hour / {by.ms // HOUR}" if isinstance(by, Every) else column_of(by)
+    key = f"(hour + {by.ahead // HOUR}) / {by.ms // HOUR}" if isinstance(by, Every) else column_of(by)
     media, values = wanted.media_condition(scope, "media_id")
     if not wanted.of_media:
         media = " AND media_id <> ''" if by in (MEDIA, MEDIA_TYPE) else " AND media_id = ''"
@@ -122,7 +134,7 @@ async def from_cells(
 
 async def from_hits(scope: Scope, metric: int, window: Window, wanted: Filter, by: Key) -> dict[Any, Counted]:
     """Sum what was counted one by one."""
-    key = f"h.at / {by.ms}" if isinstance(by, Every) else column_of(by, "h")
+    key = f"(h.at + {by.ahead}) / {by.ms}" if isinstance(by, Every) else column_of(by, "h")
     where, values = conditions(scope, metric, window, wanted, by)
     rows = await fetch(
         f"SELECT {key} AS key, SUM(h.hits) AS hits, SUM(h.amount) AS amount FROM analytics_hit h{where} GROUP BY 1", *values
@@ -132,7 +144,7 @@ async def from_hits(scope: Scope, metric: int, window: Window, wanted: Filter, b
 
 async def unique_viewers(scope: Scope, metric: int, window: Window, wanted: Filter, by: Key = ALL) -> dict[Any, int]:
     """Return how many different viewers have a hit in a window, by key as `counted` does. One is new each day."""
-    key = f"h.at / {by.ms}" if isinstance(by, Every) else column_of(by, "h")
+    key = f"(h.at + {by.ahead}) / {by.ms}" if isinstance(by, Every) else column_of(by, "h")
     where, values = conditions(scope, metric, window, wanted, by)
     rows = await fetch(
         f"SELECT key, COUNT(*) AS viewers FROM (SELECT DISTINCT {key} AS key, h.viewer FROM analytics_hit h{where}) seen"

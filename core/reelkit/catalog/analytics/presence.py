@@ -100,7 +100,7 @@ def swept(found: Stretches, first: int, stop: int, by: Key) -> dict[Any, Concurr
     if found.viewers:
         keys, begins, ends = joined(keys, numbers(found.viewers), begins, ends)
     if isinstance(by, Every):
-        return over_time(begins, ends, first, stop, by.ms // SLOT)
+        return over_time(begins, ends, first, stop, by)
     if not found.keys:
         height = heights(begins, ends, first, stop)
         return {"": Concurrency(int(height.max()), float(height.mean()))}
@@ -141,10 +141,10 @@ def heights(begins: Ints, ends: Ints, first: int, stop: int) -> Ints:
     return np.cumsum(steps)[:-1]
 
 
-def over_time(begins: Ints, ends: Ints, first: int, stop: int, slots: int) -> dict[Any, Concurrency]:
-    """Return what each bucket of so many slots comes to. A bucket at an end of the window may be a part of one."""
+def over_time(begins: Ints, ends: Ints, first: int, stop: int, by: Every) -> dict[Any, Concurrency]:
+    """Return what each bucket comes to. A bucket at an end of the window may be a part of one."""
     height = heights(begins, ends, first, stop)
-    buckets = np.arange(first, stop) // slots
+    buckets = (np.arange(first, stop) + by.ahead // SLOT) // (by.ms // SLOT)
     starts = np.flatnonzero(np.r_[True, buckets[1:] != buckets[:-1]])
     peaks = np.maximum.reduceat(height, starts)
     sums = np.add.reduceat(height, starts)
