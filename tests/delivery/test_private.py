@@ -203,6 +203,12 @@ def test_the_embed_page_plays_a_private_video(site: ServedSite, video: str) -> N
     assert httpx.get(f"{site.url}/watch/{video}").status_code == 404
 
 
+def test_players_that_are_told_a_host_alone_are_sent_on_to_the_page(site: ServedSite) -> None:
+    # The player SDK of api.video, given a `customDomain`.
+    moved = httpx.get(f"{site.url}/vod/viX%0D%0A?token=T&iframeUrl=http://h/${{type}}")
+    assert (moved.status_code, moved.headers["location"]) == (307, "/embed/vod/viX%0D%0A?token=T&iframeUrl=http://h/${type}")
+
+
 def test_tokens_and_sessions_are_not_in_the_log(site: ServedSite, video: str) -> None:
     found = assets(site, video)
     token = token_in(found["hls"])

@@ -40,7 +40,7 @@ class _OnlyRead(MethodNotAllowed):
 
 
 class Front:
-    """Serves /vod/…; all else is for the application behind it, which also answers until `open` was called."""
+    """Serves /vod/{videoId}/…; all else is for the application behind it, which also answers until `open` was called."""
 
     def __init__(self, behind: App) -> None:
         self._behind = behind
@@ -57,7 +57,13 @@ class Front:
         self._library = library
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._library is None or not scope["path"].startswith("/vod/"):
+        # /vod/{videoId} itself is a page.
+        if (
+            scope["type"] != "http"
+            or self._library is None
+            or not scope["path"].startswith("/vod/")
+            or "/" not in scope["path"][5:]
+        ):
             await self._behind(scope, receive, send)
             return
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, cast
+from urllib.parse import quote
 
 from litestar import HttpMethod, MediaType, Request, Response
 from litestar.handlers import HTTPRouteHandler, route
@@ -57,6 +58,13 @@ def page_routes(site: Site, player_name: str, player: Player) -> list[HTTPRouteH
         shown = embed_video(found, session, await theme(found.video))
         return answer(embed.render(shown, read_options(request.query_params), accepted, domains))
 
+    @route("/vod/{video_id:str}", http_method=READS, include_in_schema=False, name="embed-of-old")
+    async def where_api_video_has_it(request: Request[Any, Any, Any], video_id: FromPath[str]) -> Response[bytes]:
+        """Send a player of that service's on to the page: it is told a host, and asks that for /vod/{videoId}."""
+        query = request.scope["query_string"].decode("latin-1")
+        to = f"/embed/vod/{quote(video_id, safe='')}" + (f"?{query}" if query else "")
+        return Response(b"", status_code=307, headers={"Location": to, "Cache-Control": "no-store"})
+
     @route("/embed/assets/{name:str}/{hash:str}/{file:str}", http_method=READS, include_in_schema=False, name="embed-asset")
     async def embed_asset(
         request: Request[Any, Any, Any], name: FromPath[str], hash: FromPath[str], file: FromPath[str]
@@ -95,7 +103,7 @@ def page_routes(site: Site, player_name: str, player: Player) -> list[HTTPRouteH
         found = await seen_by_anybody(video_id)
         return answer(watch.missing() if found is None else watch.watch(watch_video(found)))
 
-    return [embed_page, embed_asset, session_script, watch_list, watch_page]
+    return [embed_page, where_api_video_has_it, embed_asset, session_script, watch_list, watch_page]
 
 
 async def admitted(
