@@ -91,6 +91,25 @@ async def test_of_many_who_ask_for_a_summary_at_once_one_gets_it(database: Datab
     assert await work.waiting_summaries() == []
 
 
+async def test_a_logo_that_comes_as_its_theme_goes_is_let_go_of(database: Database, scope: Scope) -> None:
+    id = (await player_themes.create(scope, "t", Look())).id
+    begun = asyncio.Event()
+
+    async def remove() -> None:
+        await begun.wait()
+        await player_themes.remove(scope, id)
+
+    removing = asyncio.create_task(remove())
+    async with database.transaction():
+        key = player_themes.new_logo_key(scope, id)
+        await player_themes.set_logo(scope, id, key=key, type="image/png", link=None)
+        begun.set()
+        for _ in range(20):
+            await asyncio.sleep(0.01)
+    await removing
+    assert await player_themes.get(scope, id) is None and await doomed_keys() == [key]
+
+
 async def test_a_video_that_is_gone_gets_no_summary(database: Database, scope: Scope) -> None:
     video = (await videos.create(scope, NewVideo(title="t"))).video_id
     await videos.delete(scope, video)

@@ -176,10 +176,11 @@ async def set_logo(scope: Scope, id: str, *, key: str | None, type: str | None, 
 async def remove(scope: Scope, id: str) -> PlayerTheme | None:
     """Delete a theme, which takes it off the videos and live streams that have it, and return what it was."""
     async with transaction():
-        found = await get(scope, id)
-        if found is None:
+        removed = scoped(PlayerThemeRow, scope).delete().where(PlayerThemeRow.id == id)
+        rows = await removed.returning(*PlayerThemeRow.all_columns()) if storable(id) else []
+        if not rows:
             return None
-        await scoped(PlayerThemeRow, scope).delete().where(PlayerThemeRow.id == id)
+        found = theme_of(rows[0])
         detach = scoped(VideoRow, scope).update({VideoRow.player_id: None})
         await detach.where(VideoRow.player_id.is_not_null(), VideoRow.player_id == id)
         await scoped(LiveStreamRow, scope).update({LiveStreamRow.player_id: None}).where(LiveStreamRow.player_id == id)

@@ -145,6 +145,8 @@ async def show(scope: Scope, video_id: str, kind: Kind, language: str, shown: bo
 async def remove(scope: Scope, video_id: str, kind: Kind, language: str) -> TextTrack | None:
     """Remove a file and return what it was; its bytes are doomed."""
     async with transaction():
+        # The video's row, as whoever puts another file in its place does.
+        await scoped(VideoRow, scope).one(VideoRow.id == video_id, lock=True)
         removed = scoped(TextTrackRow, scope).delete().where(*_one(video_id, kind, language))
         rows = await removed.returning(*TextTrackRow.all_columns())
         if not rows:
