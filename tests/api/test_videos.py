@@ -217,6 +217,10 @@ def test_wrong_parameters_of_a_list_are_told_one_by_one(site: ServedSite) -> Non
     faults = {fault["name"]: fault for fault in found["problems"]}
     assert set(faults) == {"currentPage", "pageSize", "sortBy", "sortOrder"}
     assert faults["pageSize"]["range"] == {"min": 1, "max": 100}
+    for many in ("tags[]", "metadata"):
+        query = "&".join(f"{many}{'[a]' if many == 'metadata' else ''}={n}" for n in range(21))
+        fault = problem(site.client.get(f"/videos?{query}"), 400, "invalid-query-parameter")
+        assert (fault["name"], fault["detail"]) == (many, "Filter by at most 20 at once.")
     for query in ("metadata=1", "metadata[a=1", "metadata[a]b=1", "tags[a]=x", "tags[0=x"):
         fault = problem(site.client.get(f"/videos?{query}"), 400, "invalid-query-parameter")
         assert fault["name"] == query.partition("=")[0] and fault["detail"].startswith("Write ")

@@ -68,7 +68,8 @@ async def list_of(
         live_stream_id=query.text("liveStreamId"),
     )
     if len(wanted.tags) + len(wanted.metadata) > MOST_FILTERS:
-        query.faults.append(InvalidQueryParameter(name="tags[]", detail=f"Filter by at most {MOST_FILTERS} at once."))
+        name = "tags[]" if len(wanted.tags) > len(wanted.metadata) else "metadata"
+        query.faults.append(InvalidQueryParameter(name=name, detail=f"Filter by at most {MOST_FILTERS} at once."))
     query.check()
     found = await videos.page(
         principal.scope,
