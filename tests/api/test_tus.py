@@ -278,6 +278,9 @@ def test_an_upload_tells_when_it_ends_and_can_be_given_up(site: ServedSite) -> N
     video, url = answer.headers["Video-Id"], answer.headers["Location"]
     expires = parsedate_to_datetime(answer.headers["Upload-Expires"]).timestamp()
     assert expires == pytest.approx(time.time() + 7 * 86400, abs=30)
+    sandbox = {"Authorization": f"Bearer {site.new_key(environment='sandbox')}"}
+    soon = parsedate_to_datetime(create(site, 100, headers=sandbox).headers["Upload-Expires"]).timestamp()
+    assert soon == pytest.approx(time.time() + 86400, abs=30)
     told = append(site, url, b"x" * 1000, 0)
     assert (told.headers["Upload-Offset"], told.headers["Upload-Expires"]) == ("1000", answer.headers["Upload-Expires"])
     assert site.status(video)["ingest"]["receivedBytes"] == [{"from": 0, "to": 999, "total": 10 * MIB}]
@@ -305,6 +308,7 @@ def test_an_upload_tells_when_it_ends_and_can_be_given_up(site: ServedSite) -> N
         ({"Upload-Length": "0"}, 400, "Upload-Length"),
         ({"Upload-Defer-Length": "1"}, 400, "Upload-Defer-Length"),
         ({"Upload-Metadata": "filename !"}, 400, "Upload-Metadata"),
+        ({"Upload-Metadata": "filename ü".encode()}, 400, "Upload-Metadata"),
         ({"Upload-Metadata": "videoId dmlOb3RoaW5n"}, 404, "videoId"),
         ({"Upload-Metadata": "x " + "A" * 8200}, 400, "Upload-Metadata"),
         ({"Upload-Concat": "both"}, 400, "Upload-Concat"),
@@ -314,7 +318,7 @@ def test_an_upload_tells_when_it_ends_and_can_be_given_up(site: ServedSite) -> N
         ({"Authorization": "Bearer rk_live_wrong"}, 401, None),
     ],
 )
-def test_an_upload_that_cannot_be_begun(site: ServedSite, headers: dict[str, str], status: int, name: str | None) -> None:
+def test_an_upload_that_cannot_be_begun(site: ServedSite, headers: dict[str, Any], status: int, name: str | None) -> None:
     before = site.client.get("/videos").json()["pagination"]["itemsTotal"]
     answer = create(site, 100, headers=headers)
     assert answer.status_code == status, answer.text

@@ -296,8 +296,11 @@ async def _take_back(runtime: Runtime, upload: PartialUpload) -> None:
 
 
 def _expires(runtime: Runtime, upload: PartialUpload) -> str:
-    """Return when an upload that is not complete is removed."""
-    return http_date(upload.created_at + timedelta(days=runtime.site.videos.abandoned_days))
+    """Return when an upload that is not complete is removed, in a sandbox with its video."""
+    life = timedelta(days=runtime.site.videos.abandoned_days)
+    if upload.environment == "sandbox" and upload.video_id is not None:
+        life = min(life, timedelta(hours=runtime.site.sandbox.video_hours))
+    return http_date(upload.created_at + life)
 
 
 def _answer(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -74,7 +73,7 @@ def metadata_of(header: str) -> dict[str, str]:
         key, _, value = pair.partition(" ")
         try:
             found[key] = base64.b64decode(value.strip(), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise TusInvalid(name="Upload-Metadata", detail=f"The value of {key[:100]!r} is not text in Base64.") from None
     return found
 
@@ -88,7 +87,7 @@ def announced_checksum(header: str | None) -> tuple[str, bytes] | None:
         raise TusInvalid(name="Upload-Checksum", detail=f"The algorithm must be one of {', '.join(ALGORITHMS)}.")
     try:
         return name, base64.b64decode(value.strip(), validate=True)
-    except binascii.Error:
+    except ValueError:
         raise TusInvalid(name="Upload-Checksum", detail="The checksum is not Base64.") from None
 
 
