@@ -195,6 +195,17 @@ async def test_uploads_that_are_concatenated_survive_a_death(runtime: Runtime, v
     assert [await parts.get(SCOPE, id) for id in ids] == [None, None]
 
 
+async def test_uploads_that_went_before_they_were_concatenated_fail_the_video(runtime: Runtime, video: Video) -> None:
+    concat = "final;/uploads/tus/upGone"
+    await open_upload_in_parts(runtime, video, "tus", "a.mp4", total=100, concat=concat, exclusive=True)
+    await mend_uploads(runtime)
+    source = await sources.for_video(SCOPE, video.video_id)
+    assert source is not None and (source.status, source.failure) == ("failed", "There is no partial upload upGone.")
+    assert uploads(runtime) == []
+    # The video takes another one.
+    await send(runtime, video, "bytes 0-5242879/9000000", content(5 * MIB))
+
+
 class Plain:
     """A storage of a third party that has nothing but what every storage must have."""
 

@@ -15,7 +15,7 @@ from reelkit.api.parts_storage import multipart_of
 from reelkit.api.sources_finish import look_into
 from reelkit.api.tus_headers import ids_of
 from reelkit.api.tus_problems import NotConcatenable
-from reelkit.catalog import parts, sources
+from reelkit.catalog import parts, sources, work
 from reelkit.catalog.checksums import Checksum
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.parts import PartialUpload
@@ -102,6 +102,9 @@ async def concatenate(runtime: Runtime, final: PartialUpload) -> None:
             await forget(runtime, partial)
         with suppress(Problem):  # told by the video's status
             await look_into(runtime, msgspec.structs.replace(source, status="uploaded", size=size), happened)
+    except NotConcatenable as gone:
+        # Terminated meanwhile, or joined by another final upload: no later try finds them either.
+        await work.fail_source(final.source_id, gone.detail or gone.title)
     except Exception as error:
         log.error("uploads are concatenated later", video=final.video_id, exc_info=error)
     finally:
