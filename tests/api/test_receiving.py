@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +14,18 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 from reelkit.api.receiving import ClientGone, Upload, open_upload, safe_name
+from reelkit.api.upload_spool import Spooled, spooled
 from reelkit.catalog.checksums import Checksum
-from reelkit.problems import EmptyFile, FileTooLarge, InvalidPayload, MultipleFiles, NoFile, Problem, UploadIncomplete
+from reelkit.problems import (
+    EmptyFile,
+    FileTooLarge,
+    InvalidPayload,
+    MultipleFiles,
+    NoFile,
+    Problem,
+    StorageIsFull,
+    UploadIncomplete,
+)
 
 FORM = {"content-type": 'multipart/form-data; boundary="b"'}
 LIMIT = 1_000_000
@@ -123,6 +136,23 @@ async def test_a_declared_size_is_refused_before_a_byte_is_taken() -> None:
     with pytest.raises(FileTooLarge):
         await open_upload(wire, {**FORM, "content-length": str(LIMIT + (2 << 20))}, {}, LIMIT)
     assert len(wire.messages) == 2
+
+
+async def test_what_is_put_aside_leaves_the_disk_room(small_disk: Path) -> None:
+    free: list[int] = []
+
+    class Endless(Spooled):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            while True:
+                yield bytes(1 << 20)
+                free.append(shutil.disk_usage(small_disk).free)
+
+    endless = Endless(await open_upload(Wire([b"x"]), {"content-type": "video/mp4"}, {}, LIMIT), BytesIO(), 0)
+    with pytest.raises(StorageIsFull):
+        async with spooled(endless, small_disk):
+            pass
+    assert 1 << 20 < min(free) < 4 << 20
+    assert shutil.disk_usage(small_disk).free > 23 << 20
 
 
 async def test_a_raw_body_takes_its_name_from_the_header_or_the_query() -> None:

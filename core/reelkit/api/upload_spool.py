@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +17,8 @@ from reelkit.problems import StorageIsFull
 __all__ = ["Spooled", "spooled"]
 
 BATCH = 1 << 20
+KEPT_FREE = 256 << 20
+"""Bytes of the disk, at most a tenth of it, that stay free: the database may be there, and anybody may upload by a token."""
 
 
 class Spooled:
@@ -40,6 +44,9 @@ async def spooled(upload: Upload, folder: Path) -> AsyncIterator[Spooled]:
         waiting = length = 0
 
         def write(chunks: list[bytes]) -> None:
+            place = os.statvfs(folder)
+            if place.f_bavail * place.f_frsize < min(KEPT_FREE, place.f_blocks * place.f_frsize // 10):
+                raise OSError(errno.ENOSPC, "too little would stay free")
             for chunk in chunks:
                 file.write(chunk)
 
