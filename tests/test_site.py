@@ -160,14 +160,16 @@ def test_a_wrong_variable_is_named(folder: Path, variable: str, value: str, faul
 def test_a_tier_that_is_written_in_part_keeps_the_rest(folder: Path) -> None:
     site = load_site(write(folder, "[tiers.public]\nlimit = 20\n[tiers.gold]\nlimit = 5\n"), {})
     assert site.tiers["public"] == Tier(limit=20, window=60, streaming=False)
-    assert site.tiers["partner"] == Tier(limit=1000)
+    assert site.tiers["partner"] == Tier(limit=1000, sandbox_limit=400)
     assert site.tiers["gold"] == Tier(limit=5)
 
 
 def test_a_tier_may_have_figures_of_its_own_for_each_kind(folder: Path) -> None:
     write(folder, "[tiers.standard]\nuploads = 100\nreads = 500\nsandbox_reads = 100\nsession_limit = 30\n")
     site = load_site(folder, {"REELKIT_TIERS__STANDARD__WRITES": "200"})
-    assert site.tiers["standard"] == Tier(uploads=100, writes=200, reads=500, sandbox_reads=100, session_limit=30)
+    assert site.tiers["standard"] == Tier(
+        sandbox_limit=40, uploads=100, writes=200, reads=500, sandbox_reads=100, session_limit=30
+    )
 
 
 def test_what_happens_without_valkey_is_one_of_three(folder: Path) -> None:

@@ -193,7 +193,7 @@ class Tier(Section, frozen=True):
     monthly_bytes: Count | None = None
     """How many bytes of media a key may take in a calendar month (UTC); None: any number."""
     sandbox_limit: Count | None = None
-    """In the sandbox these take the place of `limit`, `uploads`, `writes` and `reads`, each if it is there."""
+    """In the sandbox these take the place of `limit`, if less, and of `uploads`, `writes` and `reads`, each if it is set."""
     sandbox_uploads: Count | None = None
     sandbox_writes: Count | None = None
     sandbox_reads: Count | None = None
@@ -218,8 +218,8 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     tiers: dict[str, Tier] = msgspec.field(
         default_factory=lambda: {
             "public": Tier(limit=10, streaming=False),
-            "standard": Tier(limit=100),
-            "partner": Tier(limit=1000),
+            "standard": Tier(limit=100, sandbox_limit=40),
+            "partner": Tier(limit=1000, sandbox_limit=400),
         }
     )
     plugins: dict[str, dict[str, Any]] = {}

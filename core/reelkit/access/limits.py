@@ -117,5 +117,6 @@ def _figure(tier: Tier, environment: Environment, kind: Kind) -> tuple[str, int]
     own, common = getattr(tier, kind), tier.limit
     if environment == "sandbox":
         own = getattr(tier, f"sandbox_{kind}") or own
-        common = tier.sandbox_limit or common
+        # A tier that was made stricter is so in the sandbox too.
+        common = min(common, tier.sandbox_limit or common)
     return ("all", common) if own is None else (kind, own)
