@@ -239,6 +239,7 @@ def test_what_cannot_be_brought_says_why_and_leaves_nothing(fetching: ServedSite
     status = fetching.wait(video, ended)
 
     assert reason in status["ingest"]["error"]["detail"], status
+    assert status["ingest"]["status"] == ("uploaded" if path == "/page" else "ingesting"), "nobody uploads it"
     assert not status["encoding"]["playable"]
     if path != "/page":  # that one was stored, and is swept up like any bad upload
         folder = fetching.folder / "data" / "media"

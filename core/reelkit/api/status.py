@@ -129,7 +129,7 @@ def video_status(
     elif failed is not None:
         error = Failure("A rendition could not be made.", failed.failure or "")
     metadata = _metadata(source.probe) if source.probe is not None else EncodingMetadata()
-    return VideoStatus(Encoding(playable, qualities, metadata, error), _ingest(source, parts))
+    return VideoStatus(Encoding(playable, qualities, metadata, error), _ingest(video, source, parts))
 
 
 def transcript_state(wish: Transcript) -> TranscriptState:
@@ -140,10 +140,11 @@ def transcript_state(wish: Transcript) -> TranscriptState:
     return TranscriptState(wish.status, wish.language, error)
 
 
-def _ingest(source: Source, parts: tuple[PartialUpload, tuple[UploadPart, ...]] | None) -> Ingest:
+def _ingest(video: Video, source: Source, parts: tuple[PartialUpload, tuple[UploadPart, ...]] | None) -> Ingest:
     if source.status == "failed":
-        # Its bytes are known to be all here only when they were counted.
-        status: Literal["uploading", "uploaded"] = "uploading" if source.checksum is None else "uploaded"
+        status: Literal["uploading", "uploaded", "ingesting"] = "uploading" if video.origin == "upload" else "ingesting"
+        if source.checksum is not None:  # all its bytes were counted
+            status = "uploaded"
         return Ingest(status, source.size, error=Failure("The source cannot be used.", source.failure or ""))
     if parts is not None:
         return _in_parts(source.status, source.size, *parts)
