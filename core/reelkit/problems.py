@@ -111,9 +111,9 @@ class Problem(Exception):
 
 
 def every(faults: list[Problem]) -> Problem:
-    """Return one Problem that tells of all faults: the first at the top level, and each of them in `problems`."""
-    first = faults[0]
-    return type(first)(name=first.name, detail=first.detail, range=first.range, problems=tuple(faults))
+    """Return one Problem that tells of all faults: the first at the top level, and each of them in `problems`, once."""
+    first, different = faults[0], {(type(fault), fault.name, fault.detail): fault for fault in faults}
+    return type(first)(name=first.name, detail=first.detail, range=first.range, problems=tuple(different.values()))
 
 
 def _plain(body: ProblemBody) -> dict[str, Any]:

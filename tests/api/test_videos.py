@@ -217,6 +217,8 @@ def test_wrong_parameters_of_a_list_are_told_one_by_one(site: ServedSite) -> Non
     faults = {fault["name"]: fault for fault in found["problems"]}
     assert set(faults) == {"currentPage", "pageSize", "sortBy", "sortOrder"}
     assert faults["pageSize"]["range"] == {"min": 1, "max": 100}
+    twice = problem(site.client.get("/videos?title=%00&title=%00&tags[a]=x&tags[a]=y"), 400, "invalid-query-parameter")
+    assert [fault["name"] for fault in twice["problems"]] == ["title", "tags[a]"]
     for many in ("tags[]", "metadata"):
         query = "&".join(f"{many}{'[a]' if many == 'metadata' else ''}={n}" for n in range(21))
         fault = problem(site.client.get(f"/videos?{query}"), 400, "invalid-query-parameter")
