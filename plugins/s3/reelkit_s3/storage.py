@@ -18,6 +18,7 @@ from reelkit.interfaces.storage import (
     NotStored,
     Part,
     StorageError,
+    StorageFull,
     StorageUnavailable,
     Stored,
 )
@@ -246,7 +247,10 @@ class S3Storage:
             total = 0
             async for chunk in body:
                 total += len(chunk)
-                await asyncio.to_thread(spool.write, chunk)
+                try:
+                    await asyncio.to_thread(spool.write, chunk)
+                except OSError as error:
+                    raise StorageFull(key, f"a part of unknown size finds no room in {tempfile.gettempdir()}") from error
             spool.seek(0)
 
             async def spooled() -> AsyncIterator[bytes]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import tempfile
 import time
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -59,6 +61,15 @@ async def test_a_put_that_fails_leaves_no_unfinished_upload(storage: S3Storage, 
     with pytest.raises(asyncio.CancelledError):
         await putting
     assert await unfinished(settings) == 0
+
+
+async def test_a_part_of_unknown_size_that_finds_no_room_on_this_machine(
+    storage: S3Storage, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(small_disk))
+    upload = await storage.begin("large")
+    with pytest.raises(StorageFull):
+        await storage.put_part("large", upload, 1, stream(content(40 * MIB)))
 
 
 async def test_forgotten_uploads_are_aborted_and_others_are_not(storage: S3Storage, settings: Settings) -> None:
