@@ -163,3 +163,16 @@ async def test_pages_answer_head_and_survive_odd_queries(instance: Instance) -> 
     assert head.status_code == 200
     assert head.content == b""
     assert "set-cookie" not in head.headers
+
+
+async def test_the_reference_is_found_through_by_keyboard(instance: Instance, viewers: Viewers, axe: str) -> None:
+    viewer = await viewers(f"{instance.url}/reference#PATCH-video", width=320, height=640)
+    shown = "[...document.querySelectorAll('details:not([hidden])')].map((row) => row.id)"
+    assert await viewer.run("[...document.querySelectorAll('details[open]')].map((row) => row.id)") == ["PATCH-video"]
+    await viewer.run(axe)
+    assert [fault["id"] for fault in (await viewer.run("axe.run()"))["violations"]] == []
+    await viewer.run("document.querySelectorAll('details').forEach((row) => row.open = true)")
+    assert await viewer.run("document.documentElement.scrollWidth") == 320
+    await viewer.frame.get_by_label("Filter").press_sequentially("caption patch")
+    assert await viewer.run(shown) == ["PATCH_videos-videoId-captions-language"]
+    assert viewer.errors == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -174,5 +175,9 @@ def test_people_read_the_reference_without_asking_another_host(site: ServedSite,
     for name in operations:
         assert f'id="{name}"' in page.text
     assert "src=" not in page.text
-    for word in ("Upload-Offset", "application/offset+octet-stream", "transcriptSummary", "currentPage"):
+    for word in ("Upload-Offset", "application/offset+octet-stream", "transcriptSummary", "currentPage", "by default true"):
         assert word in page.text
+    # What a field is made of is told as well.
+    assert '<a href="#object-VideoWatermark">' in page.text and 'id="object-VideoWatermark"' in page.text
+    groups = re.findall(r"<h2>(.*)</h2>", page.text)
+    assert (groups[0], groups[-1], "Api" in groups) == ("Videos", "Objects", False)

@@ -67,6 +67,7 @@ ALLOWANCE = {
     "X-RateLimit-Retry-After": "Seconds until the next minute.",
 }
 OBJECTS = {
+    "api": "Sessions and keys",
     "auth": "Authentication",
     "data": "Analytics",
     "watch": "Analytics",

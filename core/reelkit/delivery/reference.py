@@ -9,6 +9,8 @@ import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from reelkit.delivery.assets import AssetFolder
+from reelkit.delivery.embed import RUNTIME
 from reelkit.delivery.pages import content_security_policy, new_nonce, template_environment
 from reelkit.site import Site
 
@@ -17,8 +19,26 @@ __all__ = ["reference_page"]
 Schema = dict[str, Any]
 
 
+ORDER = (
+    "Videos",
+    "Captions",
+    "Chapters",
+    "Summaries",
+    "Tags",
+    "Upload tokens",
+    "Player themes",
+    "Watermarks",
+    "Live streams",
+    "Webhooks",
+    "Analytics",
+    "Authentication",
+    "Sessions and keys",
+)
+"""Groups as people look for them; those of plugins, and what is for operators, come behind."""
+
+
 class Field(msgspec.Struct, frozen=True):
-    """A line of a table. kind: what it may be, in words."""
+    """A line of a table. kind: what it may be, in words, of which names of objects are some."""
 
     name: str
     where: str
@@ -41,6 +61,7 @@ class Operation(msgspec.Struct, frozen=True):
 def reference_page(site: Site, document: Callable[[], Awaitable[bytes]]) -> HTTPRouteHandler:
     """Return the handler. document: answers the OpenAPI document as JSON."""
     templates = template_environment(site)
+    style = AssetFolder("reelkit", RUNTIME).url("pages.css")
 
     @get("/reference", include_in_schema=False, name="reference")
     async def reference() -> Response[bytes]:
@@ -48,7 +69,12 @@ def reference_page(site: Site, document: Callable[[], Awaitable[bytes]]) -> HTTP
         described: Schema = msgspec.json.decode(await document())
         nonce = new_nonce()
         html = templates.get_template("reference/page.html").render(
-            nonce=nonce, site_name=site.site.name, base_url=site.site.base_url, groups=groups_of(described)
+            nonce=nonce,
+            style=style,
+            site_name=site.site.name,
+            base_url=site.site.base_url,
+            groups=groups_of(described),
+            objects=objects_of(described),
         )
         return Response(html.encode(), media_type="text/html", headers=content_security_policy(nonce))
 
@@ -58,10 +84,17 @@ def reference_page(site: Site, document: Callable[[], Awaitable[bytes]]) -> HTTP
 def groups_of(document: Schema) -> dict[str, list[Operation]]:
     """Return the operations of a document by the group that they stand in."""
     groups: dict[str, list[Operation]] = {}
-    for path, methods in document["paths"].items():
+    # /discarded and /upload come behind what they are about.
+    for path, methods in sorted(document["paths"].items(), key=lambda item: not item[0].startswith("/videos")):
         for method, told in methods.items():
             groups.setdefault(told["tags"][0], []).append(operation_of(document, path, method.upper(), told))
-    return dict(sorted(groups.items()))
+    return dict(sorted(groups.items(), key=lambda group: ORDER.index(group[0]) if group[0] in ORDER else len(ORDER)))
+
+
+def objects_of(document: Schema) -> dict[str, list[Field]]:
+    """Return the fields of every object that operations take or answer, by its name."""
+    found = {name: fields_of(document, schema, "JSON") for name, schema in document["components"]["schemas"].items()}
+    return {name: fields for name, fields in found.items() if fields}
 
 
 def operation_of(document: Schema, path: str, method: str, told: Schema) -> Operation:
@@ -98,6 +131,9 @@ def kind_of(schema: Schema) -> str:
     choices = schema.get("anyOf") or schema.get("oneOf")
     if choices:
         return " or ".join(kind_of(choice) for choice in choices)
+    if "default" in schema and schema["default"] not in (None, "", []):
+        bare = {name: value for name, value in schema.items() if name != "default"}
+        return f"{kind_of(bare)}, by default {msgspec.json.encode(schema['default']).decode()}"
     kinds = schema.get("type", "anything")
     if kinds == "array":
         return f"list of {kind_of(schema.get('items', {}))}"
