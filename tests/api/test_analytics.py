@@ -12,6 +12,9 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from reelkit.api.analytics import AGGREGATIONS
+from reelkit.api.analytics_beats import MOST_EVENTS, Beat, BeatEvent
+from reelkit.api.analytics_query import FILTERS
 from reelkit.testing.served import ServedSite, served_site
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -329,6 +332,15 @@ def test_hostile_numbers_and_texts_break_nothing(site: ServedSite, get: Get) -> 
     assert len(pair["dimensionValue"]) == 2048
     dropped = 'reelkit_analytics_events_dropped_total{reason="unknown media"}'
     wait(lambda: dropped in site.client.get("/metrics").text)
+
+
+def test_the_page_about_analytics_names_every_metric_filter_and_field() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "analytics.md").read_text("utf-8")
+    for name in (*AGGREGATIONS, *(word for words in AGGREGATIONS.values() for word in words), *BeatEvent.__struct_fields__):
+        assert f"`{name}`" in page, name
+    for name in (*FILTERS, *Beat.__struct_fields__):
+        assert f"`{name.removeprefix('filterBy')}" in page or f"`{name}" in page, name
+    assert f"at most {MOST_EVENTS} events" in page
 
 
 def test_events_outlive_a_killed_server_and_a_stopped_one(tmp_path: Path) -> None:
