@@ -46,11 +46,14 @@ class ReceivedParts(msgspec.Struct, frozen=True):
 
 
 class ReceivedBytes(msgspec.Struct, frozen=True):
-    """A stretch of the file that is here. start, to: its first and last byte; total: bytes of the file, None until known."""
+    """A stretch of the file that is here. start, to: its first and last byte; total: bytes of the file once known.
+
+    The contract has no null there, and its Python client raises on one.
+    """
 
     start: int = msgspec.field(name="from")
     to: int
-    total: int | None
+    total: int | Unset = msgspec.UNSET
 
 
 class Ingest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -167,7 +170,8 @@ def _in_parts(
         joins = bool(stretches) and stretches[-1][1] == start
         first = stretches.pop()[0] if joins else start
         stretches.append((first, start + length))
-    found = tuple(ReceivedBytes(start, stop - 1, upload.total) for start, stop in stretches)
+    total = msgspec.UNSET if upload.total is None else upload.total
+    found = tuple(ReceivedBytes(start, stop - 1, total) for start, stop in stretches)
     return Ingest(status, size if size is not None else upload.total, received_bytes=found)
 
 
