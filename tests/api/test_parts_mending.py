@@ -182,6 +182,7 @@ async def test_uploads_that_are_concatenated_survive_a_death(runtime: Runtime, v
         )  # fmt: skip
         assert await append_bytes(runtime, partial, 0, stream(half), len(half), None) == len(half)
         ids.append(id)
+        await runtime.storage.put(f"default/{id}/tail.lost", stream(b"of a process that was killed"))
     await mend_uploads(runtime)
     concat = "final;" + " ".join(f"/uploads/tus/{id}" for id in ids)
     final = await open_upload_in_parts(runtime, video, "tus", "a.mp4", total=6 * MIB + 100, concat=concat, exclusive=True)

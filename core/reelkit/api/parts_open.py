@@ -113,8 +113,11 @@ async def forget(runtime: Runtime, upload: PartialUpload) -> None:
         if upload.tail_key is not None:
             await runtime.storage.delete(upload.tail_key)
         if upload.source_id is None:
-            # Made to be a part of another one, which has a copy.
-            await runtime.storage.delete(upload.storage_key)
+            # Made to be a part of another one, which has a copy. Nothing else is in its folder, but what a killed process
+            # could not remove.
+            folder = upload.storage_key.removesuffix("file")
+            for stored in [found async for found in runtime.storage.list(folder)]:
+                await runtime.storage.delete(stored.key)
     except StorageError as error:
         log.warning("parts are forgotten later", upload=upload.id, error=str(error))
         return
