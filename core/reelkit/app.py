@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import structlog
 from litestar import Litestar
+from litestar.exceptions import NotFoundException
 from litestar.plugins import PluginProtocol
 from litestar.plugins.core import MsgspecDIPlugin
 from litestar.routes import HTTPRoute
@@ -56,7 +57,7 @@ from reelkit.api import (
 from reelkit.api.analytics_collector import Collector
 from reelkit.api.answers import JsonResponse
 from reelkit.api.dependencies import DEPENDENCIES, answering, resolve_in_turn
-from reelkit.api.faults import EXCEPTION_HANDLERS
+from reelkit.api.faults import EXCEPTION_HANDLERS, answer_error
 from reelkit.api.limits import telling_allowance
 from reelkit.api.openapi import description_routes
 from reelkit.delivery import live_pictures
@@ -66,7 +67,7 @@ from reelkit.delivery.front import Front
 from reelkit.delivery.head import HeadAsGet
 from reelkit.delivery.library import Library
 from reelkit.delivery.logos import player_logo
-from reelkit.delivery.page_routes import page_routes
+from reelkit.delivery.page_routes import page_for_people, page_routes
 from reelkit.delivery.reference import reference_page
 from reelkit.jobs.laziness import Attention
 from reelkit.jobs.runtime import Runtime, running
@@ -187,7 +188,7 @@ def create_app(site: Site, *, plugins: Plugins | None = None, log_style: str = "
         route_handlers=HANDLERS,
         dependencies=DEPENDENCIES,
         response_class=JsonResponse,
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers={**EXCEPTION_HANDLERS, NotFoundException: page_for_people(site, answer_error)},
         lifespan=[lifespan],
         request_max_body_size=BODY,
         openapi_config=None,

@@ -26,6 +26,17 @@ def test_head_is_get_without_its_body(site: ServedSite, path: str) -> None:
     assert told[0] == told[1]
 
 
+def test_browsers_are_shown_a_page_where_there_is_none_and_clients_are_told(site: ServedSite) -> None:
+    accepts = ("text/html,application/xhtml+xml,*/*;q=0.8", "application/json", "*/*")
+    answers = [site.client.get("/nowhere", headers={"Accept": accept}) for accept in accepts]
+    assert [answer.status_code for answer in answers] == [404] * 3
+    kinds = ["text/html; charset=utf-8", "application/json", "application/json"]
+    assert [answer.headers["content-type"] for answer in answers] == kinds
+    assert {answer.headers["vary"] for answer in answers} == {"Accept"}
+    posted = site.client.post("/nowhere", headers={"Accept": accepts[0]})
+    assert posted.json()["title"] == "Unrecognized request URL."
+
+
 def test_head_asks_for_a_key_where_get_does_and_counts_as_reading(site: ServedSite) -> None:
     assert site.client.head("/videos", headers={"Authorization": ""}).status_code == 401
     answer = site.client.head("/videos")

@@ -32,7 +32,7 @@ from reelkit.problems import (
     UnrecognizedUrl,
 )
 
-__all__ = ["EXCEPTION_HANDLERS", "problem_of"]
+__all__ = ["EXCEPTION_HANDLERS", "answer_error", "problem_of"]
 
 GONE = "client disconnected prematurely"
 """What Litestar says, with status 500, of a body that ended before it was complete."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -25,9 +26,24 @@ from reelkit.interfaces.player import Player
 from reelkit.problems import NotFound, Problem
 from reelkit.site import Site
 
-__all__ = ["page_routes"]
+__all__ = ["page_for_people", "page_routes"]
+
+Answer = Callable[[Request[Any, Any, Any], Exception], Response[Any]]
 
 READS = [HttpMethod.GET, HttpMethod.HEAD]
+
+
+def page_for_people(site: Site, otherwise: Answer) -> Answer:
+    """Return what answers for an address that nothing is at: a page to browsers that look for one, else as `otherwise`."""
+    watch = WatchPages(site, template_environment(site))
+
+    def answer_missing(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+        looked_at = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
+        response = answer(watch.missing()) if looked_at else otherwise(request, error)
+        response.headers["Vary"] = "Accept"
+        return response
+
+    return answer_missing
 
 
 def page_routes(site: Site, player_name: str, player: Player) -> list[HTTPRouteHandler]:
