@@ -8,7 +8,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reelkit.media.webvtt import PIECE, read_text, spoken, well_formed
+from reelkit.media.webvtt import PIECE, read_text, spoken, well_formed, word_count
 
 
 @pytest.mark.parametrize(
@@ -81,3 +81,18 @@ def test_hostile_files_are_read_in_linear_time(filling: str) -> None:
     start = time.process_time()
     spoken(text)
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", 0),
+        ("Bon jour à tous", 4),
+        ("안녕하세요 여러분", 2),
+        ("今天天气很好我们去公园吧", 6),
+        ("สวัสดีครับ", 5),
+        ("あの film は", 2),
+    ],
+)
+def test_words_are_counted_where_no_blank_parts_them(text: str, words: int) -> None:
+    assert word_count(text) == words

@@ -20,7 +20,7 @@ from reelkit.jobs.announce import announcing, facts
 from reelkit.jobs.job import JobContext, PermanentFailure
 from reelkit.jobs.transfer import content
 from reelkit.jobs.written import checked
-from reelkit.media.webvtt import spoken
+from reelkit.media.webvtt import spoken, word_count
 
 if TYPE_CHECKING:
     from reelkit.jobs.runtime import Runtime
@@ -94,7 +94,7 @@ async def _write(runtime: Runtime, wanted: Summary) -> WrittenSummary:
         raise Unprocessable("The video is gone.")
     plugin, summarizer = _summarizer(runtime)
     track, text = await _text(runtime, wanted)
-    if track is None or len(text.split()) < FEWEST_WORDS:
+    if track is None or word_count(text) < FEWEST_WORDS:
         raise Unprocessable(f"Less than {FEWEST_WORDS} words are said in the captions of this video.")
     written = await summarizer.summarize(
         SummaryRequest(
@@ -131,6 +131,6 @@ async def _text(runtime: Runtime, wanted: Summary) -> tuple[TextTrack | None, st
         text = await asyncio.to_thread(spoken, file.decode("utf-8", "replace"))
         if len(text) > len(found[1]):
             found = track, text
-        if len(text.split()) >= FEWEST_WORDS:
+        if word_count(text) >= FEWEST_WORDS:
             break
     return found
