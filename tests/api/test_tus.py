@@ -151,6 +151,8 @@ def test_the_browser_client_uploads_in_parallel(site: ServedSite, film: Path, no
     said = node_client(endpoint=endpoint(site), file=film, headers={"X-API-Key": site.key}, parallelUploads=3)
     assert said.get("done"), said
     video = site.client.head(said["url"], headers=TUS).headers["Video-Id"]
+    size = film.stat().st_size
+    assert site.status(video)["ingest"]["receivedBytes"] == [{"from": 0, "to": size - 1, "total": size}]
     whole(site, video, film.read_bytes())
 
 

@@ -165,8 +165,12 @@ def _in_parts(
     if upload.mode == "part":
         return Ingest(status, size, received_parts=ReceivedParts(tuple(part.number for part in parts), upload.total))
     stretches: list[tuple[int, int]] = []
-    tail = (sum(part.size for part in parts), upload.tail_size)
-    for start, length in [*((part.start or 0, part.size) for part in parts), *([tail] if upload.tail_size else [])]:
+    pieces = [(part.start or 0, part.size) for part in parts]
+    if upload.tail_size:
+        pieces.append((sum(part.size for part in parts), upload.tail_size))
+    if upload.joined and not pieces:  # of other uploads, which are forgotten by now
+        pieces.append((0, upload.total or 0))
+    for start, length in pieces:
         joins = bool(stretches) and stretches[-1][1] == start
         first = stretches.pop()[0] if joins else start
         stretches.append((first, start + length))
