@@ -257,7 +257,9 @@ def test_a_file_that_is_no_video_is_refused_and_leaves_nothing(run: Any, served:
     ("options", "told"),
     [
         ({"key": ""}, "an upload needs an API key"),
-        ({"key": "rk_live_wrong"}, "Make a key with: reelkit keys create --site DIR --name NAME"),
+        ({"key": "rk_live_wrong"}, "The site does not take this key: "),
+        ({"key": "rk_live_wrong"}, "Make one with: reelkit keys create --site DIR --name NAME"),
+        ({"video": "viNobody"}, "--video viNobody: the key's project and environment have no such video"),
         ({"url": "http://127.0.0.1:9"}, "http://127.0.0.1:9 does not answer"),
         ({"url": "video.example.org"}, "video.example.org is no site's address. Write it in full: https://"),
         ({"file": "nothing.mp4"}, "No such file or directory"),
@@ -268,7 +270,8 @@ def test_a_mistake_is_one_line(
     run: Callable[..., Any], served: Served, sample_h264: Path, options: dict[str, str], told: str
 ) -> None:
     given = {"file": str(sample_h264), "url": served.url, "key": served.key, **options}
-    refused = run("upload", given["file"], "--url", given["url"], "--key", given["key"])
+    more = [f"--video={given['video']}"] if "video" in given else []
+    refused = run("upload", given["file"], "--url", given["url"], "--key", given["key"], *more)
     assert refused.returncode == 1
     assert told in refused.stderr
     assert len(refused.stderr.splitlines()) == 1

@@ -16,8 +16,9 @@ MARKS = {"ok": "✓ ok  ", "warn": "! warn", "fail": "✗ FAIL"}
 async def doctor(*, site: SiteOption = None, json: JsonOption = False) -> int:
     """Check everything a site needs, and say how to mend what is not well.
 
-    Looks at ffmpeg and its codecs, disk space and speed, the database, the storage, every plugin, the clock, the secrets
-    and the address. Exits with 1 when something fails. Example:
+    Looks at ffmpeg and its codecs, disk space and speed, the database, the
+    storage, every plugin, the clock, the secrets and the address. Exits with 1
+    when something fails. For example:
 
         reelkit doctor --site mysite
     """

@@ -31,7 +31,7 @@ ENVIRONMENTS: tuple[Environment, ...] = ("production", "sandbox")
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 IdArgument = Annotated[str, Parameter(name="ID", help="The key's id as `reelkit keys list` shows it, or the key itself.")]
 TierOption = Annotated[str, Parameter(help="How often it may ask: public, standard, partner, or one of your site.toml.")]
-EnvironmentOption = Annotated[Environment, Parameter(help="Sandbox videos are short, watermarked and gone after a day.")]
+EnvironmentOption = Annotated[Environment, Parameter(help="Sandbox videos are cut at 30 s and gone after a day.")]
 ProjectOption = Annotated[str, Parameter(name="--project", help="The project that owns the key's videos.")]
 
 

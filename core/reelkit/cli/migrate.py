@@ -21,8 +21,9 @@ class Migrated(msgspec.Struct, frozen=True):
 async def migrate(*, site: SiteOption = None, check: bool = False, json: JsonOption = False) -> int:
     """Bring a site's database up to date.
 
-    A site on SQLite does this by itself when it starts; on Postgres do it before a new version is started. It is safe to
-    run twice, or from several machines at once. Examples:
+    A site on SQLite does this by itself when it starts; on Postgres do it before
+    a new version is started. It is safe to run twice, or from several machines at
+    once. Examples:
 
         reelkit migrate --site mysite
         reelkit migrate --site mysite --check

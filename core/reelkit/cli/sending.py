@@ -143,7 +143,10 @@ class Sender:
         video: Video
         try:
             if video_id is not None:
-                video = _read(await self._client.get(f"/videos/{quote(video_id, safe='')}"), Video)
+                found = await self._client.get(f"/videos/{quote(video_id, safe='')}")
+                if found.status_code == 404 and "json" in found.headers.get("content-type", ""):
+                    raise CommandFailed(f"--video {video_id}: the key's project and environment have no such video")
+                video = _read(found, Video)
             else:
                 video = _read(await self._client.post("/videos", json={"title": title}), Video)
         except httpx.UnsupportedProtocol:
@@ -258,9 +261,12 @@ def _read(answer: httpx.Response, kind: type[Any]) -> Any:
         problem = answer.json()
         text = f"{problem['title']} {problem.get('detail') or ''}".strip()
     except (ValueError, KeyError, TypeError):
-        text = f"{answer.url} answered {answer.status_code}. Is it --url?"
-    hint = " Make a key with: reelkit keys create --site DIR --name NAME" if answer.status_code == 401 else ""
-    raise Refused(f"{text}{hint}")
+        behind = answer.status_code in (502, 504)
+        asked = "Does the site behind that web server run?" if behind else "Is it --url?"
+        text = f"{answer.url} answered {answer.status_code}. {asked}"
+    if answer.status_code == 401:
+        text = f"The site does not take this key: {text} Make one with: reelkit keys create --site DIR --name NAME"
+    raise Refused(text)
 
 
 def missing(arrived: list[tuple[int, int]], size: int) -> list[tuple[int, int]]:

@@ -49,8 +49,9 @@ async def upload(
 ) -> None:
     """Upload a video and wait until it plays.
 
-    When the connection breaks, or the site is restarted, what has arrived is asked for and only the rest is sent, five
-    times at most; files up to 64 MiB go in one request. An upload that was stopped goes on with --video. Examples:
+    When the connection breaks, or the site is restarted, only what has not
+    arrived is sent again, five times at most; files up to 64 MiB go in one
+    request. An upload that was stopped goes on with --video. Examples:
 
         reelkit upload film.mp4 --key rk_live_…
         REELKIT_KEY=rk_live_… reelkit upload film.mp4 --url https://video.example.org --title "A film"

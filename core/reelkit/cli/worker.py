@@ -27,8 +27,10 @@ async def worker(
 ) -> None:
     """Run a site's jobs until it is stopped with Ctrl-C or SIGTERM.
 
-    `reelkit serve` runs them itself; workers take them over on further processes and machines, which need the site on
-    Postgres and a storage that all of them reach. Start as many as there are cores to spare. Example:
+    `reelkit serve` runs them itself. Workers share them among more processes and
+    machines, which need the site on Postgres, a storage that all of them reach,
+    and the same secrets. On SQLite a worker waits until nobody else runs them.
+    For example:
 
         reelkit worker --site mysite
     """
