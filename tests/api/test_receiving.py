@@ -115,6 +115,14 @@ async def test_the_file_is_known_by_its_name_its_field_or_its_type() -> None:
         assert (await take([given_part + b"--b--\r\n"], FORM))[1] == b"1"
 
 
+async def test_an_input_without_a_file_is_none() -> None:
+    blank, film = part("g", b"", "", "application/octet-stream"), part("f", b"1", "a.mp4")
+    for form in (blank + film, film + blank, blank + film + blank):
+        for pieces in (0, 50):
+            upload, taken = await take(cut(form + b"--b--\r\n", 1, pieces), FORM)
+            assert (upload.filename, taken) == ("a.mp4", b"1")
+
+
 @pytest.mark.parametrize("beside", ["", '; filename="=?utf-8?B?ZsO8ci5tcDQ=?="'])
 async def test_a_file_of_dotnet_has_its_name(beside: str) -> None:
     head = f"--b\r\nContent-Disposition: form-data; name=x{beside}; filename*=utf-8''f%C3%BCr.mp4\r\n\r\n"

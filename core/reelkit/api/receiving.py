@@ -225,8 +225,9 @@ class FormUpload:
         self._segments += not self._in_file
         # RFC 7578 has no extended names in forms, but .NET sends them, and beside them only the name in an encoding of mail.
         filename = extended_name(part.header("Content-Disposition", "")) or part.filename
-        a_file = filename is not None or part.name == "file" or (part.content_type or "").startswith(RAW_TYPES)
-        if not a_file:
+        said_to_be = part.name == "file" or (part.content_type or "").startswith(RAW_TYPES)
+        # An empty name is an input of a page for which no file was chosen.
+        if filename == "" or (filename is None and not said_to_be):
             self._field = (part.name or "", bytearray())
             return
         if self._in_file:
