@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import stat
 from pathlib import Path
 
@@ -33,6 +34,14 @@ def test_an_empty_file_is_a_working_site(folder: Path) -> None:
     assert site == Site(folder=folder)
     assert site.data == folder / "data"
     assert site.use.storage == "local"
+
+
+@pytest.mark.parametrize("page", sorted((Path(__file__).parents[1] / "docs").glob("*.md")), ids=lambda page: page.stem)
+def test_what_the_docs_write_into_a_site_is_taken(folder: Path, page: Path) -> None:
+    for block in re.findall(
+        r"^```toml(?: title=\"site.toml\")?\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    ):
+        load_site(write(folder, block), {})
 
 
 def test_a_folder_without_a_site_says_how_to_make_one(folder: Path) -> None:
