@@ -77,9 +77,10 @@ async def test_a_delivery_whose_process_died_before_it_was_tried_is_taken_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = asyncio.Event()
+    heads: list[bytes] = []
 
     async def receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
         told.set()
         writer.close()
@@ -103,3 +104,5 @@ async def test_a_delivery_whose_process_died_before_it_was_tried_is_taken_up(
             assert found is not None and (found.status, found.response_code) == ("delivered", 204)
             await webhooks.keep_deliveries(runtime)
             assert await webhook_deliveries.get(scope, noted.id) == found
+    # Spelt as the contract does, for receivers that mind.
+    assert b"\r\nX-Api-Video-Signature: " in heads[0] and b"\r\nX-Api-Video-WebhookID: webhook_" in heads[0]

@@ -189,7 +189,9 @@ class Outbound:
 def _request(
     method: str, url: httpx.URL, headers: httpx.Headers, content: bytes, limits: OutboundLimits
 ) -> httpcore.Request:
-    sent = {"user-agent": "reelkit", "accept": "*/*", "accept-encoding": "identity", **headers}
+    sent = httpx.Headers({"User-Agent": "reelkit", "Accept": "*/*", "Accept-Encoding": "identity"})
+    # Names stay as they were spelt: whoever is asked may look for them so.
+    sent.update(headers)
     # httpx adds Host and Content-Length.
     made = httpx.Request(method, url, headers=sent, content=content or None)
     return httpcore.Request(
