@@ -182,7 +182,9 @@ async def overridden(
     if method == "DELETE":
         return await terminate.fn(request, upload_id, state, runtime)  # type: ignore[no-any-return]  # as above
     if method == "HEAD":
-        return await standing.fn(request, upload_id, state, runtime)  # type: ignore[no-any-return]  # as above
+        stands: Response[None] = await standing.fn(request, upload_id, state, runtime)
+        stands.status_code = 204
+        return stands
     raise TusInvalid(name="X-HTTP-Method-Override", detail="Send PATCH, or this header with PATCH, HEAD or DELETE.")
 
 
