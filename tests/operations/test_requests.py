@@ -159,6 +159,14 @@ def test_long_queries_are_masked_and_not_remembered() -> None:
     assert kept < 1_000_000
 
 
-@pytest.mark.parametrize("path", ["/vod/vi1/token/abc/hls/manifest.m3u8", "/upload-tokens/abc"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/vod/vi1/token/abc/hls/manifest.m3u8",
+        "/upload-tokens/abc",
+        "//vod/vi1/token//abc/hls/manifest.m3u8",
+        "//live//private/abc/li1.m3u8",
+    ],
+)
 def test_tokens_in_paths_do_not_reach_the_log(path: str) -> None:
     assert masked_path(path) == path.replace("abc", "***")

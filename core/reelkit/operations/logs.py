@@ -21,7 +21,8 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 _SECRETS = re.compile(
     r"(^|&)((?:token|t|avh|key|api[-_]?key|session(?:[-_]?token)?|signature|sig|password)=)[^&]*", re.IGNORECASE
 )
-_TOKEN = re.compile(r"(^/vod/[^/]*/token/|^/live/private/|^/upload-tokens/)[^/]+")
+_TOKEN = re.compile(r"(/(?:token|private|upload-tokens)/+)[^/]+")
+"""Wherever it is: of a path that is misspelt the token still opens what it was made for."""
 REMEMBERED = 256
 """Characters of queries that are masked once for many requests; whoever sends long ones fills no memory."""
 _NOISY = ("dbos", "httpx", "httpcore", "asyncio", "granian.access")
