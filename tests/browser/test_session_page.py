@@ -30,7 +30,8 @@ HLS = HERE / "plugins/mediachrome/node_modules/hls.js/dist/hls.mjs"
     if "/embed/session.js" in block
 ]
 """The module of a page, as the documentation has it."""
-BARE = """<script type="module">
+BARE = """<iframe allow=autoplay></iframe>
+<script type="module">
   import { Session } from "https://video.example.org/embed/session.js";
   const session = new Session("/video-session");
 </script>"""
@@ -53,7 +54,7 @@ class Theirs:
         module = module.replace("https://video.example.org", self.instance.url)
         module = module.replace("const session =", "const session = window.session =")
         kept = '<script type="module" src="/kept.mjs"></script>'
-        self.page = f"<!doctype html><iframe allow=autoplay></iframe><video muted></video>{kept}{module}"
+        self.page = f"<!doctype html><video muted></video>{kept}{module}"
         # Of another name than the site, so that browsers take it for another one.
         return f"http://localhost:{self.port}/"
 
