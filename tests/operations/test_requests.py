@@ -142,6 +142,7 @@ async def test_no_answer_is_taken_for_another_type() -> None:
         ("a=1&token=abc", "a=1&token=***"),
         ("Token=abc&b=token=x", "Token=***&b=token=x"),
         ("avh=1&api-key=2&signature=3&t=4", "avh=***&api-key=***&signature=***&t=***"),
+        ("name=x&streamKey=5", "name=x&streamKey=***"),
     ],
 )
 def test_secrets_do_not_reach_the_log(query: str, masked: str) -> None:

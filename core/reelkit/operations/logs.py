@@ -19,7 +19,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the request that is being answered, None outside of one."""
 
 _SECRETS = re.compile(
-    r"(^|&)((?:token|t|avh|key|api[-_]?key|session(?:[-_]?token)?|signature|sig|password)=)[^&]*", re.IGNORECASE
+    r"(^|&)((?:token|t|avh|key|(?:api|stream)[-_]?key|session(?:[-_]?token)?|signature|sig|password)=)[^&]*", re.IGNORECASE
 )
 _TOKEN = re.compile(r"(/(?:token|private|upload-tokens)/+)[^/]+")
 """Wherever it is: of a path that is misspelt the token still opens what it was made for."""
