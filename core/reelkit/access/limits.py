@@ -49,9 +49,9 @@ def kind_of(method: str, path: str) -> Kind:
     """Tell what a request counts as."""
     if method in ("GET", "HEAD", "OPTIONS"):
         return "reads"
-    words = [word for word in path.split("/") if word]  # routes are found whatever slashes come twice or last
-    source = words[:1] == ["videos"] and words[2:] == ["source"]
-    return "uploads" if source or words[:1] in (["upload"], ["uploads"]) else "writes"
+    if path.startswith(("/uploads/", "/upload")) or (path.startswith("/videos/") and path.endswith("/source")):
+        return "writes" if path.startswith("/upload-tokens") else "uploads"
+    return "writes"
 
 
 def open_windows(site: Site) -> Windows:
