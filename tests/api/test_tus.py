@@ -353,7 +353,8 @@ def test_only_complete_partial_uploads_are_concatenated(site: ServedSite, sample
     half = create(site, len(content), headers={"Upload-Concat": "partial"})
     assert (half.status_code, "Video-Id" in half.headers) == (201, False)
     plain = create(site, 100).headers["Location"]
-    for urls in (half.headers["Location"], plain, f"{half.headers['Location']} {plain}"):
+    whole_one = create(site, 100, headers=BYTES | {"Upload-Concat": "partial"}, content=b"x" * 100).headers["Location"]
+    for urls in (half.headers["Location"], plain, f"{half.headers['Location']} {plain}", f"{whole_one} {whole_one}"):
         answer = site.client.post("/uploads/tus", headers=TUS | {"Upload-Concat": f"final;{urls}"})
         assert answer.status_code == 400, answer.text
     assert append(site, half.headers["Location"], content, 0).status_code == 204

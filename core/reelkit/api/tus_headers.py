@@ -92,14 +92,15 @@ def announced_checksum(header: str | None) -> tuple[str, bytes] | None:
 
 
 def ids_of(concat: str) -> list[str]:
-    """Return the uploads that `final;URL URL` names, by their ids. Raises TusInvalid."""
+    """Return the uploads that `final;URL URL` names, by id; each once, or few bytes fill a disk. Raises TusInvalid."""
     kind, _, urls = concat.partition(";")
     try:
         found = [urlsplit(url).path.rstrip("/").rpartition("/")[2] for url in urls.split()]
     except ValueError:
         found = []
-    if kind != "final" or not found or not all(found) or len(found) > 1000:
-        raise TusInvalid(name="Upload-Concat", detail="Send `partial`, or `final;` and the addresses of partial uploads.")
+    if kind != "final" or not found or not all(found) or len(found) > 1000 or len(set(found)) < len(found):
+        detail = "Send `partial`, or `final;` and the addresses of up to 1000 partial uploads, each once."
+        raise TusInvalid(name="Upload-Concat", detail=detail)
     return found
 
 
