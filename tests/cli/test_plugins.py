@@ -120,6 +120,10 @@ MISTAKES = {
         "@reelkit.hookimpl\ndef register_summarizer(): return 5\n",
         "plugin odd: register_summarizer returned int, which is no Summarizer",
     ),
+    "a captioner that is none": (
+        "@reelkit.hookimpl\ndef register_captioner(): return 5\n",
+        "plugin odd: register_captioner returned int, which is no Captioner",
+    ),
     "a syntax error": ("def x(:\n", "cannot be imported: SyntaxError: invalid syntax (odd.py, line 2). Start without it"),
     "an unusable time limit": (
         "@reelkit.hookimpl\nasync def on_event(event): pass\n#time_limit = -1",

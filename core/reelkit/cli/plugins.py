@@ -8,6 +8,8 @@ import msgspec
 
 from reelkit.cli.options import JsonOption, SiteOption, open_site, print_json, print_table
 from reelkit.cli.plugin_commands import plugin_commands
+from reelkit.interfaces.captioner import Captioner
+from reelkit.interfaces.geolocator import Geolocator
 from reelkit.interfaces.summarizer import Summarizer
 from reelkit.plugins import PluginRefused, PluginReport, Plugins, load_plugins
 from reelkit.site import Site, SiteInvalid
@@ -118,9 +120,11 @@ def _try_all(site: Site, plugins: Plugins) -> None:
     asyncio.run(plugins.storage().close())
     create_app(site, plugins=plugins)  # takes their routes and the player
     plugins.health_checks()
-    for name, offered in plugins.answers("register_summarizer"):
-        if not isinstance(offered, Summarizer):
-            plugins.blame(name, f"register_summarizer returned {type(offered).__name__}, which is no Summarizer")
+    for part in (Summarizer, Captioner, Geolocator):
+        hook = f"register_{part.__name__.lower()}"
+        for name, offered in plugins.answers(hook):
+            if not isinstance(offered, part):
+                plugins.blame(name, f"{hook} returned {type(offered).__name__}, which is no {part.__name__}")
     _commands(plugins)
 
 
