@@ -77,6 +77,31 @@ async def test_what_is_older_than_a_month_is_forgotten(database: Database) -> No
     assert {table: await rows(database, table) for table in TABLES} == dict.fromkeys(TABLES, 0) | {"total": 2}
 
 
+async def counts() -> dict[int, tuple[int, int]]:
+    """Return metric → hits and amount, of all that was counted."""
+    found = {metric: await counting.counted(Scope("a"), metric, EVER, Filter()) for metric in events.METRICS}
+    return {metric: (sums[""].hits, sums[""].amount) for metric, sums in found.items() if sums}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 0, 1, 2), (0, 2, 0), (1, 2, 0), (2, 0, 1)])
+async def test_what_comes_twice_or_too_late_counts_once(database: Database, order: tuple[int, ...]) -> None:
+    (first, *_) = watching(NOW, Scope("a"))
+    told = [(events.SOURCE, 0), (events.LOADED, 400), (events.PLAYED, 1000), (events.TICK, 6000)]
+    told += [(events.TICK, 12_000), (events.TICK, 18_000), (events.PAUSE, 19_000), (events.ENDED, 19_001)]
+    all_told = [msgspec.structs.replace(first, kind=kind, at=NOW + at, paused=False) for kind, at in told]
+    for number in order:
+        await record((all_told[:4], all_told[4:6], all_told[6:])[number])
+
+    found = await counts()
+    for metric in (events.IMPRESSION, events.PLAY, events.START):
+        assert found[metric][0] == 1, metric
+    assert found[events.LOADING] == (1, 400)
+    if order[0] == 0:
+        assert found[events.END][0] == 1
+        assert found[events.WATCH][1] == 18_000
+    assert found.get(events.WATCH, (0, 0))[1] <= 18_000
+
+
 async def test_everything_of_a_batch_is_kept_or_nothing(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = type(binding.engine())
     fetch = engine.fetch  # type: ignore[attr-defined]  # both engines of ours have it

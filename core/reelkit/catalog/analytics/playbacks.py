@@ -34,6 +34,8 @@ __all__ = ["GAP", "Digest", "Playback", "digest"]
 
 GAP: Final = 30_000
 """Milliseconds between two events through which somebody still watches; players beat every 5 to 10 s."""
+LATE: Final = 5_000
+"""Milliseconds that an event may be older than what is known already: as long as players gather them for a beat."""
 LONGEST_LOADING: Final = 600_000
 
 Key = TypeVar("Key")
@@ -106,6 +108,8 @@ def follow(playback: Playback, event: Event, out: Digest) -> list[tuple[int, int
     """Bring one playback up to date and return what is counted: (metric, at, amount)."""
     at = max(event.at, playback.last_at)
     gap = at - playback.last_at
+    # It came twice, or after what followed it: it may be the first that is heard of a playback, and changes nothing else.
+    late = playback.last_at - event.at > LATE
     flags = playback.flags
     present = bool(flags & PLAYING) and gap <= GAP
     counted: list[tuple[int, int, int]] = []
@@ -116,7 +120,9 @@ def follow(playback: Playback, event: Event, out: Digest) -> list[tuple[int, int
     plays = event.kind == PLAYED or (
         event.kind == TICK and (event.paused is False or (event.paused is None and bool(flags & BEGUN)))
     )
-    if plays:
+    if late:
+        pass
+    elif plays:
         flags |= PLAYING
     elif not present or event.kind in STOPS or event.paused:
         # A seek stops nothing by itself, nor a picture that comes after the click: the next tick may be 5 s away.
@@ -126,25 +132,25 @@ def follow(playback: Playback, event: Event, out: Digest) -> list[tuple[int, int
             # A tick counts as well: a player may have begun before anybody listened to it.
             if not flags & BEGUN:
                 counted.append((PLAY, at, 0))
-            if not flags & OPEN and (event.kind == PLAYED or not flags & BEGUN):
+            if not flags & BEGUN or (event.kind == PLAYED and not flags & OPEN and not late):
                 counted.append((START, at, 0))
-                flags |= OPEN
+                flags |= 0 if late else OPEN
             flags |= BEGUN
         case kind if kind == SOURCE:
-            playback.source_at = playback.source_at or at
+            playback.source_at = playback.source_at or event.at
         case kind if kind == LOADED:
             if not flags & IMPRESSED:
                 counted.append((IMPRESSION, at, 0))
             if playback.source_at and not flags & TIMED:
-                counted.append((LOADING, at, min(at - playback.source_at, LONGEST_LOADING)))
+                counted.append((LOADING, at, min(max(event.at - playback.source_at, 0), LONGEST_LOADING)))
                 flags |= TIMED
             flags |= IMPRESSED
-        case kind if kind == ENDED:
+        case kind if kind == ENDED and not late:
             if flags & OPEN:
                 counted.append((END, at, 0))
             flags &= ~OPEN
     playback.flags, playback.last_at = flags, at
-    if present or plays:
+    if not late and (present or plays):
         be_there(playback, at // SLOT, present, out)
     return counted
 
