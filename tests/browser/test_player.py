@@ -120,6 +120,11 @@ async def test_every_control_has_a_name_and_axe_finds_nothing(host: PlayerHost, 
         assert await viewer.frame.locator(".rk-bar").get_by_role("button", name=name).first.count() == 1, name
     await viewer.run(axe)
     assert violations(await viewer.run("axe.run()")) == []
+    ring = "getComputedStyle(document.querySelector('.rk-big')).boxShadow"
+    assert "inset" not in await viewer.run(ring)
+    for _ in range(2):  # the player itself comes first
+        await viewer.page.keyboard.press("Tab")
+    assert "inset" in await viewer.run(ring)
     await viewer.click("media-settings-menu-button")
     await viewer.until("!document.querySelector('media-settings-menu').hidden")
     assert violations(await viewer.run("axe.run()")) == []
