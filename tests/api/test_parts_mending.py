@@ -20,6 +20,7 @@ from reelkit.api.parts_rules import content_range
 from reelkit.api.parts_storage import PartsAsObjects, multipart_of
 from reelkit.api.sources import take_source
 from reelkit.api.tus_concat import concatenate
+from reelkit.api.tus_problems import UploadGone, UploadTaken
 from reelkit.api.tus_storing import append_bytes
 from reelkit.catalog import parts, sources, videos
 from reelkit.catalog.errors import DatabaseBusy
@@ -194,6 +195,32 @@ async def test_uploads_that_are_concatenated_survive_a_death(runtime: Runtime, v
     kept = [stored.key async for stored in runtime.storage.list("default/")]
     assert kept == [final.storage_key] and uploads(runtime) == []
     assert [await parts.get(SCOPE, id) for id in ids] == [None, None]
+
+
+async def test_a_tus_upload_that_the_storage_has_forgotten_is_gone(runtime: Runtime, video: Video) -> None:
+    upload = await open_upload_in_parts(runtime, video, "tus", "a.mp4", total=20 * MIB, exclusive=True)
+    await multipart_of(runtime.storage).abort(upload.storage_key, upload.storage_upload)
+    with pytest.raises(UploadGone):
+        await append_bytes(runtime, upload, 0, stream(content(8 * MIB)), 8 * MIB, None)
+    assert await sources.for_video(SCOPE, video.video_id) is None
+    assert await parts.get(SCOPE, upload.id) is None
+
+
+async def test_a_tus_request_that_was_overtaken_leaves_the_finished_upload_alone(runtime: Runtime, video: Video) -> None:
+    data = content(9 * MIB)
+    upload = await open_upload_in_parts(runtime, video, "tus", "a.mp4", total=len(data), exclusive=True)
+
+    async def overtaken() -> AsyncIterator[bytes]:
+        yield data[: 6 * MIB]
+        assert await append_bytes(runtime, upload, 0, stream(data), len(data), None) == len(data)
+        assert await api_parts.join(runtime, upload)
+        yield data[6 * MIB :]
+
+    with pytest.raises(UploadTaken):
+        await append_bytes(runtime, upload, 0, overtaken(), len(data), None)
+    source = await sources.for_video(SCOPE, video.video_id)
+    assert source is not None and source.status == "uploaded"
+    assert await joined(runtime.storage.read(source.storage_key)) == data
 
 
 async def test_uploads_that_went_before_they_were_concatenated_fail_the_video(runtime: Runtime, video: Video) -> None:

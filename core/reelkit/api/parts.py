@@ -139,8 +139,8 @@ async def _store(runtime: Runtime, whole: PartialUpload, claim: Claim, piece: Pi
             _misjudged.pop(next(iter(_misjudged)))
         raise PartBusy(name="file", detail="Send it again; put the file last in its form to spare yourself that.") from None
     except NotStored:
-        if await parts.get(whole.scope, whole.id) is not None and whole.source_id is not None:
-            # Whatever cleans that storage was faster than 7 days.
+        if await parts.keep_claim(whole.scope, claim) and whole.source_id is not None:
+            # Whatever cleans that storage was faster than 7 days. Had it been joined meanwhile, the claim were another's.
             await sources.remove(whole.scope, whole.source_id)
         raise UploadIncomplete(detail="The storage has forgotten the parts of this upload: begin again.") from None
     place = piece.start if piece.mode == "bytes" else None

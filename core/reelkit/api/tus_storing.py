@@ -9,18 +9,19 @@ from contextlib import suppress
 from typing import Any
 
 from reelkit.api.parts import kept_alive
+from reelkit.api.parts_open import forget
 from reelkit.api.parts_rules import SMALLEST
 from reelkit.api.parts_storage import multipart_of
 from reelkit.api.receiving import ClientGone
 from reelkit.api.sources_finish import storage_told
 from reelkit.api.tus_headers import ALGORITHMS
 from reelkit.api.tus_problems import ChecksumMismatch, OffsetMismatch, TusTooLarge, UploadGone, UploadTaken
-from reelkit.catalog import parts, tus
+from reelkit.catalog import parts, sources, tus
 from reelkit.catalog.checksums import Checksum
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.parts import PartialUpload, Standing, UploadPart
 from reelkit.catalog.tus import offset_of
-from reelkit.interfaces.storage import StorageError
+from reelkit.interfaces.storage import NotStored, StorageError
 from reelkit.jobs.runtime import Runtime
 
 __all__ = ["append_bytes"]
@@ -65,6 +66,16 @@ async def append_bytes(
         async with kept_alive(lambda: parts.hold(upload.scope, upload.id, holder)) as alive:
             # With a checksum half a body is worth nothing.
             return await appending.take(_Reader(alive(body), room, kept if checksum is None else None), length)
+    except NotStored:
+        mine, now = await parts.hold(upload.scope, upload.id, holder), await parts.get(upload.scope, upload.id)
+        if now is not None and (now.joined or not mine):
+            raise UploadTaken() from None
+        if now is not None:
+            # Whatever cleans that storage was faster than 7 days.
+            if now.source_id is not None:
+                await sources.remove(now.scope, now.source_id)
+            await forget(runtime, now)
+        raise UploadGone(name="id") from None
     finally:
         await asyncio.shield(parts.let_go(upload.scope, upload.id, holder))
 
