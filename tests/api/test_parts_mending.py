@@ -31,7 +31,7 @@ from reelkit.catalog.videos import NewVideo, Video
 from reelkit.interfaces.storage import KeyTaken, Multipart, NotStored, Part, Storage, Stored
 from reelkit.jobs.runtime import Runtime, running
 from reelkit.plugins import load_plugins
-from reelkit.problems import NotFound, Problem, SourceAlreadyUploaded
+from reelkit.problems import NotFound, Problem, SourceAlreadyUploaded, UploadIncomplete
 from reelkit.site import Site, Videos
 from reelkit.testing.streams import content, joined, stream
 
@@ -195,6 +195,16 @@ async def test_uploads_that_are_concatenated_survive_a_death(runtime: Runtime, v
     kept = [stored.key async for stored in runtime.storage.list("default/")]
     assert kept == [final.storage_key] and uploads(runtime) == []
     assert [await parts.get(SCOPE, id) for id in ids] == [None, None]
+
+
+async def test_parts_that_the_storage_has_forgotten_can_be_sent_anew(runtime: Runtime, video: Video) -> None:
+    await send(runtime, video, "part 1/2", content(6 * MIB))
+    _, upload = await upload_of(video)
+    await multipart_of(runtime.storage).abort(upload.storage_key, upload.storage_upload)
+    with pytest.raises(UploadIncomplete):
+        await send(runtime, video, "part 2/2", b"x")
+    assert await sources.for_video(SCOPE, video.video_id) is None
+    await send(runtime, video, "part 1/2", content(6 * MIB))
 
 
 async def test_a_tus_upload_that_the_storage_has_forgotten_is_gone(runtime: Runtime, video: Video) -> None:
