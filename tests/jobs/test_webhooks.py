@@ -6,11 +6,13 @@ import asyncio
 import json
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from reelkit.catalog import webhook_deliveries
 from reelkit.catalog import webhooks as catalogued
+from reelkit.catalog.database import Database
 from reelkit.catalog.scope import Scope
 from reelkit.interfaces.event import (
     WEBHOOK_EVENTS,
@@ -106,3 +108,20 @@ async def test_a_delivery_whose_process_died_before_it_was_tried_is_taken_up(
             assert await webhook_deliveries.get(scope, noted.id) == found
     # Spelt as the contract does, for receivers that mind.
     assert b"\r\nX-Api-Video-Signature: " in heads[0] and b"\r\nX-Api-Video-WebhookID: webhook_" in heads[0]
+
+
+async def test_a_webhook_with_many_deliveries_left_lets_others_go_before_it(database: Database) -> None:
+    scope, submitted = Scope("default", "production"), []
+
+    async def submit(kind: str, key: str, payload: dict[str, Any], priority: int = 0) -> None:
+        submitted.append(priority)
+
+    runtime: Any = SimpleNamespace(engine=SimpleNamespace(submit=submit))
+    silent = await catalogued.create(scope, "https://silent.example/", ("video.source.recorded",))
+    other = await catalogued.create(scope, "https://other.example/", ("video.source.recorded",))
+    assert silent is not None and other is not None
+    for webhook in (silent, silent, silent, other):
+        delivery = await webhook_deliveries.enter(scope, webhook.id, "video.source.recorded", "{}")
+        assert delivery is not None
+        await webhooks.submit_delivery(runtime, delivery)
+    assert submitted == [0, 1, 2, 0]

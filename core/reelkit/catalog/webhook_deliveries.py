@@ -15,7 +15,20 @@ from reelkit.catalog.scope import Owned, Scope, Scoped, scoped, unscoped
 from reelkit.catalog.video_pages import Page
 from reelkit.catalog.webhooks import WebhookRow
 
-__all__ = ["KEEP", "MOST", "Delivery", "Status", "enter", "finish", "get", "page", "prune", "stranded", "tried"]
+__all__ = [
+    "KEEP",
+    "MOST",
+    "Delivery",
+    "Status",
+    "enter",
+    "finish",
+    "get",
+    "left",
+    "page",
+    "prune",
+    "stranded",
+    "tried",
+]
 
 KEEP = timedelta(days=30)
 """How long deliveries that have ended stay in the log."""
@@ -117,6 +130,13 @@ async def tried(delivery: Delivery, *, response_code: int | None, failure: str |
     }
     await scoped(DeliveryRow, delivery.scope).update(values).where(DeliveryRow.id == delivery.id)
     return await get(delivery.scope, delivery.id)
+
+
+async def left(delivery: Delivery) -> int:
+    """Return how many deliveries beside this one are still to be made to its webhook."""
+    mine = DeliveryRow.webhook_id == delivery.webhook_id
+    rows = scoped(DeliveryRow, delivery.scope)
+    return await rows.count(mine, DeliveryRow.status == "waiting", DeliveryRow.id != delivery.id)
 
 
 async def finish(scope: Scope, id: str, status: Status, failure: str | None = None) -> None:

@@ -59,7 +59,9 @@ async def enter_deliveries(noted: Untold, event: Event) -> list[Delivery]:
 async def submit_delivery(runtime: Runtime, delivery: Delivery) -> None:
     """Have a delivery made; twice is once. Raises JobsUnavailable."""
     payload = {"project": delivery.project, "environment": delivery.environment, "delivery_id": delivery.id}
-    await runtime.engine.submit("webhook", delivery.id, payload)
+    # A webhook that does not answer has many that wait; those of others go before them.
+    priority = await webhook_deliveries.left(delivery)
+    await runtime.engine.submit("webhook", delivery.id, payload, priority=priority)
 
 
 def webhook_body(event: Event) -> str:
