@@ -47,6 +47,7 @@ SECURITY = {
     "uploadToken": {"type": "apiKey", "in": "query", "name": "token", "description": "A token of POST /upload-tokens."},
 }
 KEYS: list[dict[str, list[str]]] = [{"apiKey": []}, {"bearer": []}]
+DONE = {"200": "Done.", "201": "Created.", "204": "Done; the answer has no body."}
 REFUSALS = {
     202: "Accepted; it is done in the background.",
     400: "Something that was sent is wrong; `problems` tells each fault.",
@@ -200,6 +201,9 @@ def answer(operation: Schema, statuses: set[int]) -> None:
     responses: dict[str, Schema] = {
         status: response for status, response in operation["responses"].items() if not status.startswith(("4", "5"))
     }
+    for status, text in DONE.items():
+        if status in responses:
+            responses[status]["description"] = text
     done = next(iter(responses.values()))
     if operation["operationId"] in EMPTY:
         done.pop("content", None)

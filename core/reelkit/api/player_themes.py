@@ -125,7 +125,7 @@ def theme_json(theme: PlayerTheme, base_url: str) -> ThemeJson:
 async def create_theme(
     request: Request[Any, Any, Any], principal: NamedDependency[Principal], runtime: NamedDependency[Runtime]
 ) -> ThemeJson:
-    """Create a theme; what is not given has the contract's defaults."""
+    """Create a theme; what is not given looks as in the default one."""
     edit = Changing(runtime, principal.scope, "player-theme", "create")
     given = await edit.propose(read_payload(await request.body(), NewThemePayload))
     values = msgspec.structs.asdict(given)

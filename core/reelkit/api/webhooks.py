@@ -180,7 +180,7 @@ async def delete_webhook(
 async def list_deliveries(
     request: Request[Any, Any, Any], webhook_id: FromPath[str], principal: NamedDependency[Principal]
 ) -> DeliveryList:
-    """List what a webhook was told in the last 30 days, at most the newest 1,000, newest first. Beyond the contract."""
+    """List what a webhook was told in the last 30 days, at most the newest 1,000, newest first. Not in api.video."""
     query = Query(request.scope["query_string"])
     page = requested_page(query)
     status = query.one_of("status", ("waiting", "delivered", "failed"), "")
@@ -203,7 +203,7 @@ async def replay_delivery(
     principal: NamedDependency[Principal],
     runtime: NamedDependency[Runtime],
 ) -> DeliveryJson:
-    """Tell a webhook something again, byte for byte, as a delivery of its own. Beyond the contract."""
+    """Tell a webhook something again, byte for byte, as a delivery of its own. Not in api.video."""
     await find_webhook(principal.scope, webhook_id)
     told = await webhook_deliveries.get(principal.scope, delivery_id) if _DELIVERY_ID.fullmatch(delivery_id) else None
     if told is None or told.webhook_id != webhook_id:
