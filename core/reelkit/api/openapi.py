@@ -201,9 +201,8 @@ def answer(operation: Schema, statuses: set[int]) -> None:
     responses: dict[str, Schema] = {
         status: response for status, response in operation["responses"].items() if not status.startswith(("4", "5"))
     }
-    for status, text in DONE.items():
-        if status in responses:
-            responses[status]["description"] = text
+    for code, response in responses.items():
+        response["description"] = DONE.get(code, response["description"])
     done = next(iter(responses.values()))
     if operation["operationId"] in EMPTY:
         done.pop("content", None)
