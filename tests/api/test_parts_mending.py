@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ from reelkit.catalog.parts import PartialUpload
 from reelkit.catalog.scope import Scope
 from reelkit.catalog.videos import NewVideo, Video
 from reelkit.interfaces.storage import KeyTaken, Multipart, NotStored, Part, Storage, Stored
+from reelkit.jobs.erasing import erase
 from reelkit.jobs.runtime import Runtime, running
 from reelkit.plugins import load_plugins
 from reelkit.problems import NotFound, Problem, SourceAlreadyUploaded, UploadIncomplete
@@ -106,6 +108,22 @@ async def test_an_upload_whose_process_died_at_its_end_is_finished(
     assert (status, upload.joined, uploads(runtime)) == ("uploaded", True, [])
     assert await joined(runtime.storage.read(upload.storage_key)) == data
     assert await runtime.engine.status("ingest", upload.source_id or "") is not None
+
+
+async def test_an_upload_is_taken_and_removed_while_the_jobs_do_not_answer(
+    runtime: Runtime, video: Video, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise OSError("connection refused")
+
+    for name in ("enqueue", "rows", "cancel"):
+        monkeypatch.setattr(runtime.engine._durable, name, away)
+        await take_source(runtime, video, None, Given(b"no film"), None)
+        source = await sources.for_video(SCOPE, video.video_id)
+        assert source is not None and source.status == "uploaded"
+        assert await erase(runtime, video) is not None and await videos.get(SCOPE, video.video_id) is None
+        video = await videos.create(SCOPE, NewVideo(title="t"))
+        monkeypatch.undo()
 
 
 class Followed(Given):
@@ -214,6 +232,19 @@ async def test_a_tus_upload_that_the_storage_has_forgotten_is_gone(runtime: Runt
         await append_bytes(runtime, upload, 0, stream(content(8 * MIB)), 8 * MIB, None)
     assert await sources.for_video(SCOPE, video.video_id) is None
     assert await parts.get(SCOPE, upload.id) is None
+
+
+async def test_a_tus_body_of_unknown_length_is_not_kept_in_memory(runtime: Runtime, video: Video) -> None:
+    upload = await open_upload_in_parts(runtime, video, "tus", "a.mp4", total=20 * MIB, exclusive=True)
+
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(160):
+            yield bytes(MIB >> 4)
+
+    tracemalloc.start()
+    assert await append_bytes(runtime, upload, 0, body(), None, None) == 10 * MIB
+    assert tracemalloc.get_traced_memory()[1] < 5 * MIB
+    tracemalloc.stop()
 
 
 async def test_a_tus_request_that_was_overtaken_leaves_the_finished_upload_alone(runtime: Runtime, video: Video) -> None:

@@ -233,8 +233,9 @@ async def test_submitting_during_an_outage_says_so(cluster: Any, postgres_server
         await engine.submit("sleep", "a", {"secret": 0})
     assert "INSERT" not in str(refused.value)
     assert "secret" not in str(refused.value)
-    with pytest.raises(JobsUnavailable):
-        await engine.check()
+    for asked in (engine.check(), engine.status("sleep", "a"), engine.cancel("sleep", "a"), engine.hasten("sleep", "a")):
+        with pytest.raises(JobsUnavailable):
+            await asked
     await asyncio.to_thread(postgres_server.psql, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     await engine.check()
     await engine.submit("sleep", "a", {"seconds": 0})

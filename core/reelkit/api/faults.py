@@ -20,6 +20,7 @@ from litestar.types import ExceptionHandlersMap
 from reelkit.api.tus_headers import VERSION
 from reelkit.catalog.errors import DatabaseError, DatabaseFull
 from reelkit.interfaces.storage import StorageError, StorageFull
+from reelkit.jobs.engine import JobsUnavailable
 from reelkit.problems import (
     BodyTooLarge,
     InvalidPayload,
@@ -57,7 +58,7 @@ def problem_of(error: Exception) -> Problem:
             return InvalidPayload(detail="The body ended before it was complete.")
         case DatabaseFull():
             return NotReady(detail="There is no room left on the site. Whoever runs it has to make some.")
-        case DatabaseError():
+        case DatabaseError() | JobsUnavailable():
             return NotReady(detail="The database does not answer now.")
         case StorageFull():
             return StorageIsFull(name="file")

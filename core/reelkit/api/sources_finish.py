@@ -11,6 +11,7 @@ from reelkit.catalog import work
 from reelkit.catalog.sources import Source
 from reelkit.interfaces.storage import StorageFull, StorageUnavailable
 from reelkit.jobs.announce import Noted, announce
+from reelkit.jobs.engine import JobsUnavailable
 from reelkit.jobs.runtime import Runtime
 from reelkit.problems import InvalidFile, StorageFailing, StorageIsFull
 
@@ -37,7 +38,7 @@ async def look_into(runtime: Runtime, source: Source, happened: Noted) -> None:
         await announce(runtime, happened)
     try:
         outcome = await runtime.engine.wait("ingest", source.id, VERDICT)
-    except (TimeoutError, LookupError):
+    except (TimeoutError, LookupError, JobsUnavailable):
         return
     if outcome.state == "failed":
         reason = outcome.failure or "The file cannot be read."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from reelkit.catalog.scope import Scope
 from reelkit.catalog.videos import NewVideo, Origin
 from reelkit.interfaces.event import VideoCreated
 from reelkit.jobs.announce import announce, facts, noting
+from reelkit.jobs.engine import JobsUnavailable
 from reelkit.jobs.runtime import Runtime
 from reelkit.outbound import OutboundRefused
 from reelkit.problems import InvalidAttribute
@@ -54,8 +56,9 @@ async def create_video(
             await transcripts.want(video.scope, video.video_id)
         await happened(VideoCreated(**facts(video)))
     if video.fetching:
-        # Should this process die before: whoever expires videos submits it again.
-        await runtime.engine.submit("fetch", video.video_id, {"video_id": video.video_id})
+        # Should this process die before, or it cannot be kept now: whoever expires videos submits it again.
+        with suppress(JobsUnavailable):
+            await runtime.engine.submit("fetch", video.video_id, {"video_id": video.video_id})
     await announce(runtime, happened)
     shown = video_json(video, runtime, principal)
     await edit.made(shown, id=video.video_id)

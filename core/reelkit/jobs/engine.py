@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from reelkit.jobs.attempt import Attempts
@@ -44,6 +44,8 @@ KEEP_SECONDS = 30 * 86400.0
 STATES: dict[str, JobState] = {"ENQUEUED": "queued", "DELAYED": "queued", "PENDING": "running", "CANCELLED": "cancelled"}
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class JobsUnavailable(RuntimeError):
@@ -129,22 +131,25 @@ class JobEngine:
             await asyncio.to_thread(self._wake_others)
 
     async def hasten(self, kind: str, key: str, priority: int = 0) -> None:
-        """Give a job that still waits another priority; one that runs, has ended or is unknown stays as it is."""
-        await asyncio.to_thread(self._durable.hasten, kind, key, priority)
+        """Give a job that still waits another priority; one that runs, has ended or is unknown stays as it is.
+
+        Raises JobsUnavailable.
+        """
+        await self._asked(self._durable.hasten, kind, key, priority)
 
     async def cancel(self, kind: str, key: str) -> None:
         """Have a job not run, or stop it within about a second, its child processes included. Others keep their state.
 
-        Returns at once; what the job was doing may still be winding up.
+        Returns at once; what the job was doing may still be winding up. Raises JobsUnavailable.
         """
-        await asyncio.to_thread(self._durable.cancel, kind, key)
+        await self._asked(self._durable.cancel, kind, key)
 
     async def status(self, kind: str, key: str) -> JobStatus | None:
-        """Tell where a job stands, from any process; None if there is none."""
-        return await asyncio.to_thread(self._status, kind, key)
+        """Tell where a job stands, from any process; None if there is none. Raises JobsUnavailable."""
+        return await self._asked(self._status, kind, key)
 
     async def wait(self, kind: str, key: str, timeout: float | None = None) -> JobStatus:
-        """Return how a job ended. timeout: seconds. Raises TimeoutError, and LookupError if there is no such job."""
+        """Return how a job ended. timeout: seconds. Raises TimeoutError, LookupError for no such job, JobsUnavailable."""
         deadline = None if timeout is None else time.monotonic() + timeout
         pause = 0.02
         while True:
@@ -169,10 +174,7 @@ class JobEngine:
 
     async def check(self) -> None:
         """Return when jobs can be submitted. Raises JobsUnavailable."""
-        try:
-            await asyncio.to_thread(self._durable.row, "", "")
-        except Exception as error:
-            raise JobsUnavailable(f"The jobs database does not answer: {said(error)}") from error
+        await self._asked(self._durable.row, "", "")
 
     async def forget(self) -> None:
         """Drop jobs that ended long ago; their keys can be used again. Done once a day by itself."""
@@ -188,6 +190,13 @@ class JobEngine:
 
         while await asyncio.to_thread(forget) == 1000:
             pass
+
+    async def _asked(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Ask the database of the jobs, in a thread. Raises JobsUnavailable."""
+        try:
+            return await asyncio.to_thread(work, *arguments)
+        except Exception as error:
+            raise JobsUnavailable(f"The jobs database does not answer: {said(error)}") from error
 
     def _connect(self) -> None:
         self.site.data.mkdir(parents=True, exist_ok=True)

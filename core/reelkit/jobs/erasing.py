@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from reelkit.catalog import sources, transcripts, videos
 from reelkit.catalog.videos import Video
 from reelkit.interfaces.event import VideoDeleted
 from reelkit.jobs.announce import announce, facts, noting
+from reelkit.jobs.engine import JobsUnavailable
 from reelkit.jobs.laziness import rest_of
 
 if TYPE_CHECKING:
@@ -26,13 +28,14 @@ async def erase(runtime: Runtime, video: Video) -> tuple[str, ...] | None:
             await happened(VideoDeleted(**facts(video)))
     if prefixes is None:
         return None
-    if video.fetching:
-        await runtime.engine.cancel("fetch", video.video_id)
-    if wish is not None:
-        await runtime.engine.cancel("captions", wish.id)
-    if source is not None:
-        await runtime.engine.cancel("transcode", rest_of(source))
-        for kind in runtime.engine.kinds:
-            await runtime.engine.cancel(kind, source.id)
+    with suppress(JobsUnavailable):  # what they make of a video that is gone, the catalog dooms
+        if video.fetching:
+            await runtime.engine.cancel("fetch", video.video_id)
+        if wish is not None:
+            await runtime.engine.cancel("captions", wish.id)
+        if source is not None:
+            await runtime.engine.cancel("transcode", rest_of(source))
+            for kind in runtime.engine.kinds:
+                await runtime.engine.cancel(kind, source.id)
     await announce(runtime, happened)
     return prefixes
