@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import AsyncIterator, Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 from reelkit.api.receiving import ClientGone, Upload, open_upload, safe_name
-from reelkit.api.upload_spool import Spooled, spooled
+from reelkit.api.upload_spool import put_aside
 from reelkit.catalog.checksums import Checksum
 from reelkit.problems import (
     EmptyFile,
@@ -149,16 +148,14 @@ async def test_a_declared_size_is_refused_before_a_byte_is_taken() -> None:
 async def test_what_is_put_aside_leaves_the_disk_room(small_disk: Path) -> None:
     free: list[int] = []
 
-    class Endless(Spooled):
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            while True:
-                yield bytes(1 << 20)
-                free.append(shutil.disk_usage(small_disk).free)
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(1 << 20)
+            free.append(shutil.disk_usage(small_disk).free)
 
-    endless = Endless(await open_upload(Wire([b"x"]), {"content-type": "video/mp4"}, {}, LIMIT), BytesIO(), 0)
     with pytest.raises(StorageIsFull):
-        async with spooled(endless, small_disk):
-            pass
+        async with put_aside(small_disk) as aside:
+            await aside.take(endless())
     assert 1 << 20 < min(free) < 4 << 20
     assert shutil.disk_usage(small_disk).free > 23 << 20
 

@@ -16,6 +16,7 @@ from reelkit.api.receiving import ClientGone
 from reelkit.api.sources_finish import storage_told
 from reelkit.api.tus_headers import ALGORITHMS
 from reelkit.api.tus_problems import ChecksumMismatch, OffsetMismatch, TusTooLarge, UploadGone, UploadTaken
+from reelkit.api.upload_spool import Aside, put_aside
 from reelkit.catalog import parts, sources, tus
 from reelkit.catalog.checksums import Checksum
 from reelkit.catalog.ids import new_id
@@ -64,8 +65,9 @@ async def append_bytes(
     appending = _Appending(runtime, stands, holder, checksum, kept)
     try:
         async with kept_alive(lambda: parts.hold(upload.scope, upload.id, holder)) as alive:
-            # With a checksum half a body is worth nothing.
-            return await appending.take(_Reader(alive(body), room, kept if checksum is None else None), length)
+            # With a checksum half a body is worth nothing; without a length it lies on the disk.
+            keeps = checksum is None and length is not None
+            return await appending.take(_Reader(alive(body), room, kept if keeps else None), length)
     except NotStored:
         mine, now = await parts.hold(upload.scope, upload.id, holder), await parts.get(upload.scope, upload.id)
         if now is not None and (now.joined or not mine):
@@ -176,12 +178,21 @@ class _Appending:
 
     async def _take_gathered(self, body: _Reader) -> bool:
         """Take one piece of a body whose length nobody told; True when more may come."""
-        # In memory, since storages want to know how long a piece is.
-        chunks = [chunk async for chunk in body.upto(self._piece)]
-        size = sum(map(len, chunks))
-        if size:
-            await self._take_next(_Reader(_iterate(chunks), size), size)
-        return size == self._piece
+        # Storages want to know how long a piece is.
+        async with put_aside(self._runtime.site.data) as aside:
+            try:
+                await aside.take(body.upto(self._piece))
+            except ClientGone:
+                if self._told is None:
+                    await self._store_aside(aside)
+                    await self._record()
+                raise
+            await self._store_aside(aside)
+            return aside.length == self._piece
+
+    async def _store_aside(self, aside: Aside) -> None:
+        if aside.length:
+            await self._take_next(_Reader(aiter(aside), aside.length), aside.length)
 
     async def _take_next(self, body: _Reader, left: int) -> int:
         """Store the next piece, or the tail, and return how many bytes of the body went into it. left: of the body."""
