@@ -36,7 +36,7 @@ $(VENV)/.test: $(VENV)/.run requirements-test.lock
 	@$(UV) pip install --quiet --require-hashes -r requirements-test.lock
 	@touch $@
 
-env: $(VENV)/.test ## Make the environment with everything in it
+env: $(VENV)/.test player ## Make the environment with everything in it
 
 lock: $(VENV)/.tools ## Compile the hashed requirement files anew
 	$(UV) pip compile --quiet --generate-hashes --universal --no-emit-index-url --no-annotate --no-header \

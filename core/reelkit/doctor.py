@@ -123,6 +123,10 @@ def _plugins(site: Site) -> tuple[Plugins | None, Finding]:
     except PluginRefused as refused:
         return None, Finding("plugins", "fail", "; ".join(refused.faults), "Mend what is named; see: reelkit plugins list")
     plugins.routes()
+    try:
+        plugins.player().assets()
+    except FileNotFoundError as unbuilt:
+        return plugins, Finding("plugins", "fail", str(unbuilt), "The site does not start before that.")
     broken = [f"{each.name}: {each.last_error}" for each in plugins.report() if each.errors]
     if broken or plugins.warnings:
         return plugins, Finding("plugins", "warn", "; ".join([*broken, *plugins.warnings]), "See: reelkit plugins trace")

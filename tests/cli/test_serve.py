@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -152,6 +153,20 @@ def test_a_plugin_that_does_not_fit_stops_the_start_once_and_in_a_line(run: Any,
     assert refused.stderr == (
         'reelkit: plugin "bad" (plugins/bad.py): there is no hook "on_evnt". Did you mean "on_event"?\n'
     )
+
+
+def test_a_player_that_is_not_built_stops_the_start_with_the_command_that_builds_it(run: Any, site: Path) -> None:
+    (site / "plugins" / "bare.py").write_text(
+        "import reelkit\nclass Bare:\n    def assets(self): raise FileNotFoundError('not built yet: run `make bare`')\n"
+        "@reelkit.hookimpl\ndef register_player(): return reelkit.Provides('bare', open=Bare)\n"
+    )
+    chosen = {"REELKIT_USE__PLAYER": "bare"}
+    refused = run("serve", "--site", site, "--port", "0", **chosen)
+    assert (refused.returncode, refused.stderr) == (1, "reelkit: not built yet: run `make bare`\n")
+    [plugins] = [
+        found for found in json.loads(run("doctor", "--site", site, "--json", **chosen).stdout) if found["name"] == "plugins"
+    ]
+    assert (plugins["state"], plugins["found"]) == ("fail", "not built yet: run `make bare`")
 
 
 def test_without_third_party_plugins_a_bad_one_does_no_harm(serve: Serve, site: Path) -> None:

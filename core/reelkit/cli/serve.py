@@ -58,7 +58,12 @@ def serve(
     if ("site", "base_url") not in {*loaded.origins.lines, *loaded.origins.variables}:
         os.environ[BASE_URL] = f"http://{_in_url(host)}:{port}"
         loaded = open_site(folder)
-    for warning in load_plugins(loaded).warnings:
+    plugins = load_plugins(loaded)
+    try:
+        plugins.player().assets()
+    except FileNotFoundError as unbuilt:
+        raise CommandFailed(str(unbuilt)) from None
+    for warning in plugins.warnings:
         sys.stderr.write(f"reelkit: {warning}\n")
     open_secrets(loaded)
     if workers > 1 and not loaded.valkey.url:
