@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import errno
 import time
 from typing import Any
 
 import pytest
+from reelkit.catalog.errors import DatabaseUnavailable
 from reelkit.interfaces.storage import StorageFull, StorageUnavailable
 from reelkit.interfaces.transcoder import TranscodeFailed
 from reelkit.jobs.attempt import in_words
@@ -30,6 +32,26 @@ async def test_the_same_key_is_one_job_also_after_its_end(ground: Any) -> None:
     await engine.submit("sleep", "b", {"seconds": 0.1})
     await engine.wait("sleep", "b", timeout=60)
     assert len(ground.marks("start", key="a")) == 1
+
+
+@pytest.mark.parametrize(("error", "tells"), [(DatabaseUnavailable("away"), 7), (RuntimeError("a fault"), 3)])
+async def test_an_outage_is_waited_out_until_a_failure_is_told(
+    embedded: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, tells: int
+) -> None:
+    monkeypatch.setattr("reelkit.jobs.attempt.PAUSE", 0.01)
+    engine = await embedded.engine(run=True)
+    told = 0
+
+    async def failed(_payload: dict[str, Any], _reason: str) -> None:
+        nonlocal told
+        told += 1
+        if told < 7:
+            raise error
+
+    engine.kinds["hopeless"] = dataclasses.replace(engine.kinds["hopeless"], failed=failed)
+    await engine.submit("hopeless", "a", {})
+    assert (await engine.wait("hopeless", "a", timeout=60)).state == "failed"
+    assert told == tells
 
 
 async def test_a_failing_job_is_tried_again_until_it_works(ground: Any) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any, TypeVar
 
+from reelkit.catalog.errors import DatabaseError
 from reelkit.interfaces.storage import StorageError, StorageFull
 from reelkit.jobs.durable import Durable
 from reelkit.jobs.job import JobContext, JobKind, PermanentFailure
@@ -23,6 +24,10 @@ DEADLY = 3
 """A job under which the process died so many times in a row is not started again. Before the last time it is a suspect."""
 
 BACKOFF = 4.0
+
+TELLINGS = 3
+PAUSE = 2.0
+"""How often a failure is tried to be told, and seconds in between."""
 
 END_SECONDS = 20.0
 """How long a job may take to end its children when the process stops."""
@@ -126,14 +131,18 @@ class Attempts:
     async def _tell(self, kind: str, key: str, payload: dict[str, Any], reason: str) -> Outcome:
         failed = self._kinds[kind].failed
         assert failed is not None
-        for pause in (1.0, 5.0, None):
+        tries = 1
+        while tries <= TELLINGS:
             try:
                 await failed(payload, reason)
                 break
+            except DatabaseError as error:
+                # Waited out: untold, what failed would look as if it were still being made, for ever.
+                log.warning("The failure of job %s:%s is told later: %s", kind, key, error)
             except Exception:
                 log.exception("The failure of job %s:%s could not be told", kind, key)
-                if pause is not None:
-                    await asyncio.sleep(pause)
+                tries += 1
+            await asyncio.sleep(PAUSE)
         return {}
 
 
