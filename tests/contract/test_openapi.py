@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,6 +83,15 @@ def test_bodies_and_answers_have_the_fields_of_the_contract(
             answered = described[name]["responses"][str(told["statuses"][0])]["content"]["application/json"]["schema"]
             missing[f"{name} answers"] = set(told["answer"]) - fields(document, answered)
     assert not {name: fault for name, fault in missing.items() if fault}
+
+
+def test_every_addition_is_told_to_those_who_come_from_api_video(
+    operations: dict[str, dict[str, Any]], described: dict[str, dict[str, Any]]
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "moving.md").read_text("utf-8")
+    added = {told["path"].removesuffix("/{uploadId}") for name, told in described.items() if name not in operations}
+    assert len(added) > 10
+    assert not {path for path in added if path not in page}
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
