@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -60,13 +62,18 @@ limit = 2
 limit = 1
 [tiers.stopped]
 [tiers.confused]
+[plugins.staff]
+token = "s3cret"
 """
+PAGE = Path(__file__).parents[2] / "docs" / "plugins.md"
+[SHOWN] = re.findall(r'title="plugins/staff.py"\n(.*?)```', PAGE.read_text("utf-8"), re.DOTALL)
 
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedSite]:
     """A site whose plugin decides."""
-    with served_site(tmp_path_factory.mktemp("guarded"), TIERS, plugins={"guard": PLUGIN}) as site:
+    plugins = {"guard": PLUGIN, "staff": SHOWN}
+    with served_site(tmp_path_factory.mktemp("guarded"), TIERS, plugins=plugins) as site:
         yield site
 
 
@@ -78,6 +85,13 @@ def test_a_plugin_says_who_asks_and_the_rest_is_as_for_a_key(guarded: ServedSite
     answers = [staff(guarded, "ada", path=path) for path in ("/videos", "/webhooks", "/videos")]
     assert [answer.status_code for answer in answers] == [200, 403, 429], "its scopes and its tier hold"
     assert answers[0].headers["x-ratelimit-limit"] == "2"
+
+
+def test_staff_are_let_in_and_held_back_as_the_docs_show(guarded: ServedSite) -> None:
+    assert [staff(guarded, "s3cret", path=path).status_code for path in ("/videos", "/webhooks")] == [200, 403]
+    refused = staff(guarded, "s3cret", "DELETE", "/videos/viNobody")
+    assert (refused.status_code, refused.json()["detail"]) == (403, "Ask an editor to delete it.")
+    assert guarded.client.delete("/videos/viNobody").status_code == 404
 
 
 def test_a_caller_whom_nobody_knows_is_refused_as_ever(guarded: ServedSite) -> None:

@@ -17,7 +17,6 @@ import reelkit
 from litestar import Litestar
 from litestar.testing import TestClient
 from reelkit import hookspecs
-from reelkit.interfaces.access import Operation, SignIn
 from reelkit.interfaces.captioner import CaptionRequest, WrittenCaptions
 from reelkit.interfaces.change import Change
 from reelkit.interfaces.event import VideoPlayable
@@ -95,23 +94,6 @@ async def test_a_change_is_refused_and_edited_as_it_is_shown() -> None:
         shown["before_change"](msgspec.structs.replace(change, after={"title": "LOUD"}))
     assert (refused.value.status, refused.value.name) == (422, "title")
     assert shown["before_change"](msgspec.structs.replace(change, resource="player", after={"title": "LOUD"})) is None
-
-
-async def test_people_are_let_in_as_it_is_shown(folder: Any) -> None:
-    folder.plugin("staff", block("plugins/staff.py"))
-    folder.toml('[plugins.staff]\ntoken = "s3cret"\n')
-    folder.load()
-    shown: dict[str, Any] = {}
-    exec(block("plugins/staff.py"), shown)
-    asked = SignIn(method="GET", path="/videos", headers={"x-staff": "s3cret"}, client="127.0.0.1")
-    known = shown["authenticate"](asked, shown["Settings"](token="s3cret"))
-    assert (known.id, known.tier) == ("staff", "partner")
-    assert shown["authenticate"](msgspec.structs.replace(asked, headers={}), shown["Settings"]()) is None
-    doing = Operation(caller=known, session=False, method="DELETE", path="/videos/vi1", needs="videos:write")
-    with pytest.raises(reelkit.Problem) as refused:
-        shown["authorize"](doing)
-    assert refused.value.status == 403
-    shown["authorize"](msgspec.structs.replace(doing, method="GET"))
 
 
 async def test_another_host_is_asked_as_it_is_shown(tmp_path: Path) -> None:

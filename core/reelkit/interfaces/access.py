@@ -10,7 +10,10 @@ __all__ = ["Caller", "Operation", "RateDecision", "SignIn"]
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody who is known. id: by which requests are counted; tier: one of the site's."""
+    """Somebody who is known. id: by which requests are counted; tier: one of the site's.
+
+    An id that `authenticate` returns has `plugin:` before it wherever it is told again; that of a key is the key's.
+    """
 
     id: str
     project: str = "default"
