@@ -276,7 +276,7 @@ def test_bytes_that_were_changed_on_the_way_do_not_count(site: ServedSite, film:
 
 
 def test_an_upload_tells_when_it_ends_and_can_be_given_up(site: ServedSite) -> None:
-    answer = create(site, 10 * MIB, headers=metadata(filename="x.mp4"))
+    answer = create(site, 10 * MIB, headers=metadata(videoId="", filename="x.mp4"))
     video, url = answer.headers["Video-Id"], answer.headers["Location"]
     expires = parsedate_to_datetime(answer.headers["Upload-Expires"]).timestamp()
     assert expires == pytest.approx(time.time() + 7 * 86400, abs=30)
@@ -287,7 +287,7 @@ def test_an_upload_tells_when_it_ends_and_can_be_given_up(site: ServedSite) -> N
     assert (told.headers["Upload-Offset"], told.headers["Upload-Expires"]) == ("1000", answer.headers["Upload-Expires"])
     assert site.status(video)["ingest"]["receivedBytes"] == [{"from": 0, "to": 999, "total": 10 * MIB}]
     found = site.client.head(url, headers=TUS)
-    assert (found.headers["Upload-Metadata"], found.headers["Cache-Control"]) == ("filename eC5tcDQ=", "no-store")
+    assert (found.headers["Upload-Metadata"], found.headers["Cache-Control"]) == ("videoId ,filename eC5tcDQ=", "no-store")
     masked = site.client.post(url, headers=TUS | {"X-HTTP-Method-Override": "HEAD"})
     assert (masked.status_code, masked.headers["Upload-Offset"]) == (204, "1000")
     over = site.client.post(url, headers=TUS | {"X-HTTP-Method-Override": "DELETE"})
@@ -367,6 +367,19 @@ def test_only_complete_partial_uploads_are_concatenated(site: ServedSite, sample
     told = site.client.head(final.headers["Location"], headers=TUS)
     assert (told.headers["Upload-Length"], told.headers["Upload-Offset"]) == (str(len(content)),) * 2
     assert site.client.head(half.headers["Location"], headers=TUS).status_code == 404
+
+
+def test_bytes_of_a_video_that_was_deleted_are_not_acknowledged(site: ServedSite, film: Path) -> None:
+    content = film.read_bytes()
+    answer = create(site, len(content))
+    url, video = answer.headers["Location"], answer.headers["Video-Id"]
+    with begun(site, url, 0, content[: 6 * MIB], missing=len(content) - 6 * MIB) as connection:
+        time.sleep(0.2)
+        assert site.client.delete(f"/videos/{video}").status_code == 204
+        connection.sendall(content[6 * MIB :])
+        assert connection.recv(100).startswith(b"HTTP/1.1 404")
+    assert site.client.head(url, headers=TUS).status_code == 404
+    assert append(site, url, content, 0).status_code == 404
 
 
 def test_a_video_takes_one_upload(site: ServedSite, film: Path) -> None:

@@ -117,7 +117,7 @@ async def standing(
     check_version(request.headers)
     who = await _uploader(request, state)
     stands = await parts.standing(who.scope, upload_id) if upload_id.startswith("up") else None
-    if stands is None or stands.upload.mode != "tus":
+    if stands is None or stands.upload.mode != "tus" or await _is_gone(stands.upload):
         raise UploadGone(name="id")
     upload = stands.upload
     headers = VERSION | {"Cache-Control": "no-store", "Upload-Length": str(upload.total)}
@@ -163,7 +163,7 @@ async def terminate(
     upload = await _find(who, upload_id)
     if not upload.joined and upload.source_id is not None and upload.video_id is not None:
         video = await videos.get(who.scope, upload.video_id)
-        if video is not None and "videoId" not in metadata_of(upload.metadata):
+        if video is not None and not metadata_of(upload.metadata).get("videoId"):
             await remove_video(runtime, video)
         else:
             await sources.remove(who.scope, upload.source_id)
@@ -204,9 +204,16 @@ async def _uploader(request: AnyRequest, state: State) -> Uploader:
 async def _find(who: Uploader, upload_id: str) -> PartialUpload:
     """Return an upload of the caller's. Raises UploadGone."""
     upload = await parts.get(who.scope, upload_id)
-    if upload is None or upload.mode != "tus":
+    if upload is None or upload.mode != "tus" or await _is_gone(upload):
         raise UploadGone(name="id")
     return upload
+
+
+async def _is_gone(upload: PartialUpload) -> bool:
+    """Tell whether the video of an upload was deleted meanwhile."""
+    if upload.joined or upload.source_id is None:
+        return False
+    return await sources.get(upload.scope, upload.source_id) is None
 
 
 @asynccontextmanager
@@ -276,6 +283,8 @@ async def _append(request: AnyRequest, runtime: Runtime, upload: PartialUpload, 
     offset = await append_bytes(runtime, upload, offset, body_chunks(request.receive), length, checksum)
     if offset == upload.total:
         await join(runtime, upload)
+        if await _is_gone(upload):
+            raise UploadGone(name="id")
     return offset
 
 
