@@ -36,6 +36,12 @@ def greeting(site: Path) -> Path:
     return site
 
 
+def test_a_command_of_a_plugin_explains_itself(run: Any, greeting: Path) -> None:
+    told = run("greet", "--help", "--site", greeting)
+    assert told.returncode == 0, told.stderr
+    assert "Usage: reelkit greet NAME" in told.stdout
+
+
 def test_the_list_shows_what_is_loaded_and_provided(run: Any, greeting: Path) -> None:
     listed = {each["name"]: each for each in json.loads(run("plugins", "list", "--site", greeting, "--json").stdout)}
     assert listed["local"]["provides"] == ["storage local"]

@@ -31,10 +31,12 @@ def plugin_commands(plugins: Plugins, app: App) -> dict[str, tuple[str, App]]:
     found: dict[str, tuple[str, App]] = {}
     for plugin in plugins.names:
         # An App for each, so that a plugin that fails half-way leaves nothing behind.
-        own = App(name=plugin, help_flags=[], version_flags=[])
+        own = App(name=plugin, version_flags=[])
         if not plugins.attempt("register_commands", plugin, commands=own):
             continue
         for name in own:
+            if name.startswith("-"):
+                continue  # --help, which each command has
             if name in app or name in found:
                 plugins.blame(plugin, f'the command "{name}" is taken')
             else:
