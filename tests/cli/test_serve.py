@@ -174,9 +174,10 @@ def test_without_third_party_plugins_a_bad_one_does_no_harm(serve: Serve, site: 
     assert serve("--no-plugins").get("/healthz") == 200
 
 
-def test_a_start_that_fails_in_the_worker_ends_with_its_reason(serve: Serve) -> None:
-    server = serve(REELKIT_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:9/x")
+def test_a_start_tells_where_links_lead_and_why_it_fails_in_the_worker(serve: Serve) -> None:
+    server = serve("--host", "0.0.0.0", REELKIT_DATABASE__URL="postgresql://me:hunter2@127.0.0.1:9/x")
     _, err = server.process.communicate(timeout=60)
+    assert "which is this machine alone" in err.splitlines()[0] and "[site] base_url" in err.splitlines()[0]
     assert server.process.returncode == 1
     assert "database" in err.lower()
     assert "hunter2" not in err

@@ -23,6 +23,7 @@ __all__ = ["serve"]
 
 BASE_URL = "REELKIT_SITE__BASE_URL"
 VALKEY_URL = "REELKIT_VALKEY__URL"
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
 
 
 def serve(
@@ -58,6 +59,11 @@ def serve(
     if ("site", "base_url") not in {*loaded.origins.lines, *loaded.origins.variables}:
         os.environ[BASE_URL] = f"http://{_in_url(host)}:{port}"
         loaded = open_site(folder)
+        if host in EVERY_ADDRESS:
+            sys.stderr.write(
+                f"reelkit: links lead to {loaded.site.base_url}, which is this machine alone. For everybody else, write the "
+                "address that they use into site.toml: [site] base_url\n"
+            )
     plugins = load_plugins(loaded)
     try:
         plugins.player().assets()
@@ -119,6 +125,6 @@ def _free_port(host: str, port: int) -> int:
 
 
 def _in_url(host: str) -> str:
-    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not bound
+    if host in EVERY_ADDRESS:
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
