@@ -155,6 +155,14 @@ def test_parts_that_name_no_video_join_the_one_of_their_token_and_name(site: Ser
         assert site.status(other)["ingest"]["receivedParts"]["parts"] == [1]
 
 
+def test_the_last_part_of_a_recording_may_have_no_bytes(site: ServedSite, film: bytes) -> None:
+    token = new_token(site)
+    refused(send(site, token, b"", part="part 1/2"), "uploaded-file-empty")
+    video = send(site, token, film, part="part 1/*").json()["videoId"]
+    assert send(site, token, b"", part="part 2/2").json()["videoId"] == video
+    whole(site, video, film)
+
+
 def test_two_files_of_one_name_are_never_mixed(site: ServedSite, film: bytes) -> None:
     token = new_token(site)
     with ThreadPoolExecutor(2) as threads:

@@ -26,7 +26,7 @@ from reelkit.jobs.announce import facts, noting
 from reelkit.jobs.runtime import Runtime
 from reelkit.problems import EmptyFile, NotFound, Problem, UploadIncomplete
 
-__all__ = ["join", "kept_alive", "same_bytes", "take_part"]
+__all__ = ["bytes_of", "join", "kept_alive", "same_bytes", "take_part"]
 
 BEAT = 5.0
 """Seconds between two signs of life of a part in the catalog."""
@@ -78,7 +78,7 @@ async def take_part(runtime: Runtime, video: Video, piece: Piece, upload: Upload
 
 async def _compare(piece: Piece, stored: UploadPart, upload: Upload) -> None:
     """Return when a part is the same as what is here, as after a lost answer. Raises PartAlreadySent, RangeOverlap."""
-    if await same_bytes(_bytes_of(upload, may_be_empty=stored.size == 0), stored.size, stored.checksum):
+    if await same_bytes(bytes_of(upload, may_be_empty=stored.size == 0), stored.size, stored.checksum):
         return
     if piece.mode == "part":
         raise PartAlreadySent(f"Other bytes came as part {piece.number} before.")
@@ -127,7 +127,7 @@ async def _store(runtime: Runtime, whole: PartialUpload, claim: Claim, piece: Pi
     storage = multipart_of(runtime.storage)
     try:
         async with kept_alive(lambda: parts.keep_claim(whole.scope, claim)) as alive:
-            chunks = _bytes_of(upload, may_be_empty=piece.is_last(whole.total))
+            chunks = bytes_of(upload, may_be_empty=piece.is_last(whole.total))
             body = checksum.follow(alive(_exactly(chunks, piece, size)))
             with storage_told(whole.id):
                 stored = await storage.put_part(
@@ -164,7 +164,7 @@ async def _place(whole: PartialUpload, piece: Piece, size: int | None) -> int | 
     return None if size is None else (piece.number - 1) * size
 
 
-async def _bytes_of(upload: Upload, *, may_be_empty: bool) -> AsyncIterator[bytes]:
+async def bytes_of(upload: Upload, *, may_be_empty: bool) -> AsyncIterator[bytes]:
     """Yield a file; the last part of a recording that ended with the part before has no bytes. Raises EmptyFile."""
     try:
         async for chunk in upload:

@@ -16,7 +16,7 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 
 from reelkit.api.limits import ANONYMOUS, client_block, throttle
-from reelkit.api.parts import same_bytes
+from reelkit.api.parts import bytes_of, same_bytes
 from reelkit.api.parts_rules import Piece, content_range
 from reelkit.api.receiving import Upload, declared_length, open_upload
 from reelkit.api.sources import file_limit, take_source
@@ -53,7 +53,7 @@ async def upload_with_token(request: Request[Any, Any, Any], state: State, runti
             await remove_video(runtime, video)
             raise InvalidAttribute(name="videoId", detail="Send videoId before a file of this size.")
     else:
-        async with spooled(upload, runtime.site.data) as aside:
+        async with spooled(upload, runtime.site.data, may_be_empty=in_parts) as aside:
             video = await _take(runtime, token, piece, aside, declared)
     return video_json(video, runtime)
 
@@ -109,7 +109,9 @@ async def _begun(token: UploadToken, piece: Piece, upload: Spooled) -> PartialUp
         present = await parts.part(token.scope, other.id, piece.number)
         if present is None:
             lacking.append(other)
-        elif isinstance(present, UploadPart) and await same_bytes(upload, present.size, present.checksum):
+        elif isinstance(present, UploadPart) and await same_bytes(
+            bytes_of(upload, may_be_empty=present.size == 0), present.size, present.checksum
+        ):
             having.append(other)
     if len(lacking) > 1:
         detail = "Several uploads of this token and file name lack this part: tell which one is meant."

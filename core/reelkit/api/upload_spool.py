@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from reelkit.api.receiving import Upload
-from reelkit.problems import StorageIsFull
+from reelkit.problems import EmptyFile, StorageIsFull
 
 __all__ = ["Aside", "Spooled", "put_aside", "spooled"]
 
@@ -67,7 +67,7 @@ class Aside:
 
 
 class Spooled:
-    """An upload that has arrived; as `Upload`, but every field is known."""
+    """An upload that has arrived; as `Upload`, but every field is known. Reading one without bytes raises EmptyFile."""
 
     def __init__(self, upload: Upload, aside: Aside) -> None:
         self.filename = upload.filename
@@ -75,8 +75,11 @@ class Spooled:
         self.length = aside.length
         self._aside = aside
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return aiter(self._aside)
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if not self.length:
+            raise EmptyFile(name="file")
+        async for chunk in self._aside:
+            yield chunk
 
 
 @asynccontextmanager
@@ -87,8 +90,12 @@ async def put_aside(folder: Path) -> AsyncIterator[Aside]:
 
 
 @asynccontextmanager
-async def spooled(upload: Upload, folder: Path) -> AsyncIterator[Spooled]:
-    """Keep an upload in a file of a folder until the block ends. Raises StorageIsFull."""
+async def spooled(upload: Upload, folder: Path, *, may_be_empty: bool) -> AsyncIterator[Spooled]:
+    """Keep an upload in a file of a folder until the block ends. Raises StorageIsFull, and EmptyFile unless it may be."""
     async with put_aside(folder) as aside:
-        await aside.take(upload)
+        try:
+            await aside.take(upload)
+        except EmptyFile:
+            if not may_be_empty:
+                raise
         yield Spooled(upload, aside)
