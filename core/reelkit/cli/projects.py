@@ -65,8 +65,9 @@ async def list_projects(*, site: SiteOption = None, json: JsonOption = False) ->
 async def suspend(name: NameArgument, /, *, site: SiteOption = None, json: JsonOption = False) -> None:
     """Suspend a project: its keys, and all tokens that were got with them, are answered 403 until it is resumed.
 
-    Running servers do so within 5 s. Nothing is deleted. Its public videos go on playing where a site plays to everybody;
-    private ones and signed addresses do not. For example:
+    Running servers do so within 5 s. Nothing is deleted. Public videos go on playing where nobody needs a credential.
+
+    For example:
 
         reelkit project suspend "our shop" --site mysite
     """
@@ -89,7 +90,7 @@ async def owner_of(name: str) -> str:
         return (await projects.default()).id
     if (found := await projects.named(name)) is None:
         known = ", ".join(project.name for project in await projects.all_projects()) or projects.DEFAULT
-        raise CommandFailed(f'there is no project "{name}". This site has: {known}')
+        raise CommandFailed(f'there is no project "{name}". This site has: {known}. New ones: reelkit project create')
     return found.id
 
 
