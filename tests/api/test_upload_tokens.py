@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from reelkit.api import upload
+from reelkit.api.parts_rules import content_range
+from reelkit.api.receiving import RawUpload
+from reelkit.api.upload_spool import spooled
+from reelkit.catalog import parts, upload_tokens
+from reelkit.catalog.parts import PartialUpload
+from reelkit.catalog.scope import Scope
+from reelkit.jobs.runtime import running
+from reelkit.plugins import load_plugins
+from reelkit.site import Site
 from reelkit.testing.served import ServedSite
 
 MIB = 1 << 20
@@ -173,6 +185,31 @@ def test_two_files_of_one_name_are_never_mixed(site: ServedSite, film: bytes) ->
     mine = answers[0].json()["videoId"]
     assert send(site, token, film[6 * MIB :], part="part 2/2", behind=mine).status_code == 201
     whole(site, mine, film)
+
+
+async def test_a_part_whose_place_another_file_has_just_taken_begins_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sent(content: bytes) -> str:
+        async def chunks() -> AsyncIterator[bytes]:
+            yield content
+
+        async with spooled(RawUpload(chunks(), "holiday.mp4", 2**30), tmp_path, may_be_empty=True) as aside:
+            return (await upload._take(runtime, token, content_range("part 1/2", 2**30), aside, None)).video_id
+
+    async def stale(*asked: Any) -> PartialUpload | None:
+        # As it was before the other file's part was there.
+        monkeypatch.setattr(upload, "_begun", real)
+        return (await parts.of_token(token.scope, token.token, "holiday.mp4", "part"))[0]
+
+    real, site = upload._begun, Site(folder=tmp_path / "site")
+    async with running(site, load_plugins(site)) as runtime:
+        token = await upload_tokens.create(Scope("default", "production"))
+        first = await sent(b"a" * 6 * MIB)
+        monkeypatch.setattr(upload, "_begun", stale)
+        assert await sent(b"b" * 6 * MIB) != first
+        monkeypatch.setattr(upload, "_begun", stale)
+        assert await sent(b"a" * 6 * MIB) == first
 
 
 def test_what_is_refused_leaves_no_video(site: ServedSite) -> None:

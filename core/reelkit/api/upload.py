@@ -8,6 +8,7 @@ that no two files are ever mixed: give each browser a token of its own, or the i
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,6 +18,7 @@ from litestar.di import NamedDependency
 
 from reelkit.api.limits import ANONYMOUS, client_block, throttle
 from reelkit.api.parts import bytes_of, same_bytes
+from reelkit.api.parts_problems import PartAlreadySent, RangeOverlap
 from reelkit.api.parts_rules import Piece, content_range
 from reelkit.api.receiving import Upload, declared_length, open_upload
 from reelkit.api.sources import file_limit, take_source
@@ -89,11 +91,12 @@ async def _take(
         await take_source(runtime, video, piece, upload, declared, token.token)
         return video
     if piece is not None and not piece.is_whole and isinstance(upload, Spooled):
-        begun = await _begun(token, piece, upload)
-        if begun is not None and begun.video_id is not None:
+        while (begun := await _begun(token, piece, upload)) is not None and begun.video_id is not None:
             video = await find_video(token.scope, begun.video_id)
-            await take_source(runtime, video, piece, upload, declared, token.token)
-            return video
+            # Of two files that come at once, the other one may have taken the place since: then this is not its upload.
+            with suppress(PartAlreadySent, RangeOverlap):
+                await take_source(runtime, video, piece, upload, declared, token.token)
+                return video
     async with created_video(runtime, token.scope, NewVideoPayload(title=upload.filename)) as video:
         await take_source(runtime, video, piece, upload, declared, token.token)
     return video
