@@ -79,10 +79,12 @@ def run(folder: Path, cache: Path) -> Iterator[Row]:
     rate += ", ".join(f"{more:.0f}" for more in over)
     name = f"memory over idle of {AT_ONCE} parts of {PART >> 20} MiB at once, each"
     yield Row(topic="parts", name=name, figure=max(over) / AT_ONCE, unit="MiB", limit="≤ 3", beside=rate)
-    # How many connections happen to be full at once differs by tens of MiB between rounds; the first ones fill the heap.
+    # How many connections happen to be full at once differs by tens of MiB between rounds, as does what the allocator of
+    # the server keeps of it; the first rounds fill the heap.
     middle = (WARMING + ROUNDS) // 2
-    growth = median(over[middle:]) - median(over[WARMING:middle])
-    name = f"median peak of rounds {middle + 1} to {ROUNDS} less that of {WARMING + 1} to {middle}"
-    yield Row(topic="parts", name=name, figure=growth, unit="MiB", limit="≤ 16", beside=rate)
+    growth = median(peaks[middle:]) / median(peaks[WARMING:middle])
+    name = f"median of all memory at the peaks of rounds {middle + 1} to {ROUNDS}"
+    unit = f"x that of {WARMING + 1} to {middle}"
+    yield Row(topic="parts", name=name, figure=growth, unit=unit, limit="≤ 1.15", beside=rate)
     p99 = sorted(pings)[int(len(pings) * 0.99)] * 1000
     yield Row(topic="parts", name="p99 of other requests meanwhile", figure=p99, unit="ms", limit="≤ 250")
