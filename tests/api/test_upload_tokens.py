@@ -187,6 +187,18 @@ def test_two_files_of_one_name_are_never_mixed(site: ServedSite, film: bytes) ->
     whole(site, mine, film)
 
 
+def test_a_range_that_overlaps_what_is_here_is_refused(site: ServedSite, film: bytes) -> None:
+    token = new_token(site)
+    total = len(film)
+    video = send(site, token, film[: 6 * MIB], part=f"bytes 0-{6 * MIB - 1}/{total}").json()["videoId"]
+    start = 11 * MIB // 2
+    across = send(site, token, film[start : start + 6 * MIB], part=f"bytes {start}-{start + 6 * MIB - 1}/{total}")
+    refused(across, "video-content-range-by-bytes-range-overlap")
+    rest = send(site, token, film[6 * MIB :], part=f"bytes {6 * MIB}-{total - 1}/{total}")
+    assert rest.json()["videoId"] == video
+    whole(site, video, film)
+
+
 async def test_a_part_whose_place_another_file_has_just_taken_begins_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

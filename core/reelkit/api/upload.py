@@ -8,7 +8,6 @@ that no two files are ever mixed: give each browser a token of its own, or the i
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -93,9 +92,13 @@ async def _take(
     if piece is not None and not piece.is_whole and isinstance(upload, Spooled):
         while (begun := await _begun(token, piece, upload)) is not None and begun.video_id is not None:
             video = await find_video(token.scope, begun.video_id)
-            # Of two files that come at once, the other one may have taken the place since: then this is not its upload.
-            with suppress(PartAlreadySent, RangeOverlap):
+            try:
                 await take_source(runtime, video, piece, upload, declared, token.token)
+            except (PartAlreadySent, RangeOverlap):
+                # Of two files that come at once, the other one may have taken the place since: then this is not its upload.
+                if await parts.part(token.scope, begun.id, piece.number) is None:
+                    raise
+            else:
                 return video
     async with created_video(runtime, token.scope, NewVideoPayload(title=upload.filename)) as video:
         await take_source(runtime, video, piece, upload, declared, token.token)
