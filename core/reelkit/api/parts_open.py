@@ -18,7 +18,7 @@ from reelkit.interfaces.storage import StorageError
 from reelkit.jobs.runtime import Runtime
 from reelkit.problems import NotFound, NotReady, SourceAlreadyUploaded
 
-__all__ = ["discard", "forget", "open_upload_in_parts"]
+__all__ = ["discard", "forget", "open_upload_in_parts", "take_back"]
 
 log = structlog.get_logger("reelkit.uploads")
 
@@ -103,6 +103,13 @@ async def discard(runtime: Runtime, upload: PartialUpload) -> bool:
         return False
     await forget(runtime, upload)
     return True
+
+
+async def take_back(runtime: Runtime, upload: PartialUpload) -> None:
+    """Remove an upload with whatever is here of it, and the source that it was to be."""
+    if upload.source_id is not None:
+        await sources.remove(upload.scope, upload.source_id)
+    await forget(runtime, upload)
 
 
 async def forget(runtime: Runtime, upload: PartialUpload) -> None:

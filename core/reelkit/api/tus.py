@@ -23,7 +23,7 @@ from litestar.params import FromPath
 from reelkit.access.principal import Principal
 from reelkit.api.dependencies import admitted
 from reelkit.api.parts import join
-from reelkit.api.parts_open import forget, open_upload_in_parts
+from reelkit.api.parts_open import forget, open_upload_in_parts, take_back
 from reelkit.api.parts_storage import multipart_of
 from reelkit.api.receiving import body_chunks, declared_length, safe_name
 from reelkit.api.sources import refuse_brought
@@ -299,11 +299,8 @@ async def _append_first(request: AnyRequest, runtime: Runtime, upload: PartialUp
 
 async def _take_back(runtime: Runtime, upload: PartialUpload) -> None:
     now = await parts.get(upload.scope, upload.id)
-    if now is None or now.joined:
-        return
-    if now.source_id is not None:
-        await sources.remove(now.scope, now.source_id)
-    await forget(runtime, now)
+    if now is not None and not now.joined:
+        await take_back(runtime, now)
 
 
 def _expires(runtime: Runtime, upload: PartialUpload) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from reelkit.api.parts import kept_alive
-from reelkit.api.parts_open import forget
+from reelkit.api.parts_open import take_back
 from reelkit.api.parts_rules import SMALLEST
 from reelkit.api.parts_storage import multipart_of
 from reelkit.api.receiving import ClientGone
@@ -17,7 +17,7 @@ from reelkit.api.sources_finish import storage_told
 from reelkit.api.tus_headers import ALGORITHMS
 from reelkit.api.tus_problems import ChecksumMismatch, OffsetMismatch, TusTooLarge, UploadGone, UploadTaken
 from reelkit.api.upload_spool import Aside, put_aside
-from reelkit.catalog import parts, sources, tus
+from reelkit.catalog import parts, tus
 from reelkit.catalog.checksums import Checksum
 from reelkit.catalog.ids import new_id
 from reelkit.catalog.parts import PartialUpload, Standing, UploadPart
@@ -74,9 +74,7 @@ async def append_bytes(
             raise UploadTaken() from None
         if now is not None:
             # Whatever cleans that storage was faster than 7 days.
-            if now.source_id is not None:
-                await sources.remove(now.scope, now.source_id)
-            await forget(runtime, now)
+            await take_back(runtime, now)
         raise UploadGone(name="id") from None
     finally:
         await asyncio.shield(parts.let_go(upload.scope, upload.id, holder))
