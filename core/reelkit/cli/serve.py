@@ -23,7 +23,7 @@ __all__ = ["serve"]
 
 BASE_URL = "REELKIT_SITE__BASE_URL"
 VALKEY_URL = "REELKIT_VALKEY__URL"
-EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
+EVERY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 - compared, not bound
 
 
 def serve(
